@@ -1,0 +1,160 @@
+"""How much of a feature lies in an eigenvector, and of a subspace in a subspace."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from entk_lib import _checks
+
+
+def subspace_overlap(
+    basis_a: Float[Tensor, "n_a k_a"],
+    basis_b: Float[Tensor, "n_b k_b"],
+    *,
+    relative_tolerance: float | None = None,
+) -> float:
+    r"""Dimensions that two subspaces of data space share.
+
+    With orthonormal bases :math:`Q_a, Q_b` of the two column spans,
+
+    .. math:: \mathrm{overlap} = \lVert Q_a^\top Q_b \rVert_F^2
+              = \sum_i \cos^2 \theta_i ,
+
+    where :math:`\theta_i` are the principal angles. Two random subspaces share
+    :math:`k_a k_b / n` dimensions on average: compare with that (`chance_overlap`), not
+    with zero.
+
+    Args:
+        basis_a: Columns that span the first subspace, shape ``(n, k_a)``, one row per
+            data point. Need not be orthonormal nor of full rank.
+        basis_b: Columns that span the second subspace, shape ``(n, k_b)``.
+        relative_tolerance: Singular values below this fraction of the largest count
+            as zero when ranks are found. ``None``: machine epsilon times the larger
+            dimension, as in ``torch.linalg.matrix_rank``.
+
+    Returns:
+        Shared dimensions, from 0 to ``min(rank_a, rank_b)``; dimensionless.
+
+    Raises:
+        ValueError: If a basis is not a finite matrix, or the numbers of rows differ.
+
+    References:
+        Bjorck and Golub (1973), "Numerical methods for computing angles between
+        linear subspaces", Math. Comp. 27(123), 579-594.
+
+    Example:
+        >>> axes = torch.eye(3, dtype=torch.float64)
+        >>> subspace_overlap(axes[:, :2], axes[:, 1:])
+        1.0
+    """
+    _checks.require_matrix("basis_a", basis_a)
+    _checks.require_matrix("basis_b", basis_b)
+    if len(basis_a) != len(basis_b):
+        raise ValueError(
+            f"basis_a and basis_b must have the same number of rows, got {len(basis_a)} "
+            f"and {len(basis_b)}. Both live in data space: one row per data point."
+        )
+    span_a = _orthonormal(basis_a, relative_tolerance)
+    span_b = _orthonormal(basis_b, relative_tolerance)
+    return float((span_a.mT @ span_b).square().sum())
+
+
+def chance_overlap(k_a: int, k_b: int, n: int) -> float:
+    """Dimensions that two random subspaces of an n-dimensional space share on average.
+
+    Args:
+        k_a: Dimension of the first subspace.
+        k_b: Dimension of the second subspace.
+        n: Dimension of the space around them, the number of data points.
+
+    Returns:
+        ``k_a * k_b / n``, exact for a subspace drawn uniformly.
+
+    Raises:
+        ValueError: If a dimension is negative or exceeds ``n``, or ``n`` is below 1.
+
+    Example:
+        >>> round(chance_overlap(56, 28, 841), 2)
+        1.86
+    """
+    _checks.require_count("n", n)
+    for name, dimension in (("k_a", k_a), ("k_b", k_b)):
+        _checks.require_count(name, dimension, minimum=0)
+        if dimension > n:
+            raise ValueError(
+                f"{name} must be at most n = {n}, got {dimension}. A subspace is no "
+                "larger than the space around it."
+            )
+    return k_a * k_b / n
+
+
+def feature_alignment(
+    eigenvectors: Float[Tensor, "n k"], features: Float[Tensor, "m f *pair"]
+) -> Float[Tensor, "k f"]:
+    """Absolute cosine between each eigenvector and each feature.
+
+    Args:
+        eigenvectors: One per column, shape ``(n, k)``; normalised here if they are not.
+        features: One per column, shape ``(n, f)``, of any length. A feature known only
+            up to its phase is a cosine and sine pair, shape ``(n, f, 2)``: its alignment
+            is the length of the projection onto the plane of the two, which no shift of
+            phase changes.
+
+    Returns:
+        Alignments from 0 to 1, shape ``(k, f)``. A feature that is zero everywhere
+        aligns with nothing: 0.
+
+    Raises:
+        ValueError: If shapes do not match, entries are not finite, or an eigenvector is
+            zero.
+
+    Example:
+        >>> feature_alignment(torch.eye(2), torch.tensor([[3.0], [-4.0]])).flatten()
+        tensor([0.6000, 0.8000])
+    """
+    _checks.require_matrix("eigenvectors", eigenvectors)
+    if features.ndim not in (2, 3) or (features.ndim == 3 and features.shape[2] != 2):
+        raise ValueError(
+            f"features must have shape (n, f) or (n, f, 2), got {tuple(features.shape)}."
+            " A cosine and sine pair is stacked on the last axis."
+        )
+    _checks.require_finite("features", features)
+    if len(features) != len(eigenvectors):
+        raise ValueError(
+            f"features must have one row per row of eigenvectors, expected "
+            f"{len(eigenvectors)}, got {len(features)}. A flattened kernel has "
+            "n_samples * n_outputs rows, sample-major."
+        )
+    lengths = eigenvectors.norm(dim=0)
+    if (lengths == 0).any():
+        raise ValueError(
+            f"eigenvectors must not be zero, got a zero column at index "
+            f"{int((lengths == 0).nonzero()[0])}. Drop it: it has no direction."
+        )
+    directions = eigenvectors / lengths
+    planes = (features if features.ndim == 3 else features.unsqueeze(2)).permute(1, 0, 2)
+    if features.ndim == 3:
+        planes = torch.stack([_padded_orthonormal(plane) for plane in planes])
+    else:
+        planes = planes / planes.norm(dim=1, keepdim=True).clamp_min(
+            torch.finfo(planes.dtype).tiny
+        )
+    # (f, 2 or 1, k): coordinates of every eigenvector in every feature's line or plane.
+    coordinates = planes.mT @ directions.to(planes.dtype)
+    return coordinates.norm(dim=1).clamp_max(1.0).mT
+
+
+def _orthonormal(basis: Tensor, relative_tolerance: float | None = None) -> Tensor:
+    # SVD, not QR: QR of a rank-deficient basis returns extra, arbitrary directions.
+    left, sizes, _ = torch.linalg.svd(basis.double(), full_matrices=False)
+    if relative_tolerance is None:
+        relative_tolerance = max(basis.shape) * torch.finfo(basis.dtype).eps
+    return left[:, sizes > relative_tolerance * sizes[0]]
+
+
+def _padded_orthonormal(plane: Tensor) -> Tensor:
+    # A pair that spans only a line (a frequency at the Nyquist limit) keeps one column.
+    basis = _orthonormal(plane)
+    padded = plane.new_zeros(plane.shape)
+    padded[:, : basis.shape[1]] = basis.to(plane.dtype)
+    return padded

@@ -1,4 +1,4 @@
-"""Features in the tangent kernel: the empirical NTK of a model and what its spectrum says."""
+"""The empirical neural tangent kernel of a model, its spectrum, and the features in it."""
 
 from entk_lib import analytic, models, plotting, tasks, training
 

@@ -14,7 +14,11 @@ from entk_lib import _checks
 
 
 def linear_ntk(
-    x1: Float[Tensor, "n1 i"], x2: Float[Tensor, "n2 j"], n_outputs: int, *, bias: bool = True
+    x1: Float[Tensor, "n1 i"],
+    x2: Float[Tensor, "n2 j"],
+    n_outputs: int,
+    *,
+    bias: bool = True,
 ) -> Float[Tensor, "n1 n2 c d"]:
     r"""Kernel of ``f(x) = W x + b``: :math:`K = \delta_{cd} (x \cdot x' + 1)`.
 
@@ -33,7 +37,8 @@ def linear_ntk(
     """
     _checks.require_count("n_outputs", n_outputs)
     similarity = _inner(x1, x2) + (1.0 if bias else 0.0)
-    return similarity[:, :, None, None] * torch.eye(n_outputs, dtype=x1.dtype, device=x1.device)
+    same = torch.eye(n_outputs, dtype=x1.dtype, device=x1.device)
+    return similarity[:, :, None, None] * same
 
 
 def tied_relu_ntk(
@@ -151,9 +156,10 @@ def relu_limit_ntk(
     length1 = (x1.square().sum(1) / x1.shape[1]).sqrt()
     length2 = (x2.square().sum(1) / x2.shape[1]).sqrt()
     lengths = torch.outer(length1, length2)
+    tiny = torch.finfo(lengths.dtype).tiny
     kernel = covariance
     for _ in range(depth):
-        cosine = (covariance / lengths.clamp_min(torch.finfo(lengths.dtype).tiny)).clamp(-1, 1)
+        cosine = (covariance / lengths.clamp_min(tiny)).clamp(-1, 1)
         angle = torch.arccos(cosine)
         covariance = lengths * (angle.sin() + (math.pi - angle) * cosine) / math.pi
         kernel = covariance + kernel * (1 - angle / math.pi)

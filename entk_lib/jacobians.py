@@ -9,10 +9,14 @@ from torch.func import functional_call, jacrev, vmap
 
 from entk_lib import _checks
 
+# A Jacobian that is only multiplied is made in pieces of this size: measured, pieces of
+# 8 to 32 MB take a third of the time of one of 400 MB.
+CACHE_BYTES = 16 * 2**20
+
 
 def jacobian(
     model: nn.Module,
-    x: Float[Tensor, "samples *inputs"],
+    x: Float[Tensor, " samples *inputs"],
     *,
     parameters: Iterable[str] | str | None = None,
 ) -> dict[str, Float[Tensor, "samples outputs *shape"]]:
@@ -86,11 +90,17 @@ def jacobian_matrix(
 ) -> Tensor:
     """The Jacobian as a factor A of the kernel A A^T, in float64; no checks.
 
-    Shape ``(n * rows_per_sample, mapped / rows_per_sample * n_params)``: rows
-    sample-major, and mapped outputs that are summed lie side by side in the columns.
+    Returns:
+        Shape ``(n * rows_per_sample, mapped / rows_per_sample * n_params)``: rows
+        sample-major; mapped outputs that are summed lie side by side in the columns.
     """
     blocks = jacobian_blocks(model, x, parameters, output_map)
-    joined = torch.cat([block.double() for block in blocks.values()], dim=2)
+    shape = (len(x), len(output_map), n_entries(parameters))
+    joined = torch.empty(shape, dtype=torch.float64, device=x.device)
+    start = 0
+    for block in blocks.values():
+        joined[:, :, start : start + block.shape[2]] = block
+        start += block.shape[2]
     return joined.reshape(len(x) * rows_per_sample, -1)
 
 
@@ -104,8 +114,20 @@ def bytes_per_sample(parameters: dict[str, Tensor], n_mapped: int) -> int:
     return n_mapped * sum(p.numel() * p.element_size() for p in parameters.values())
 
 
-def sample_chunks(n_samples: int, bytes_each: int, device: torch.device) -> list[slice]:
+def sample_chunks(
+    n_samples: int, bytes_each: int, device: torch.device, *, at_most: int | None = None
+) -> list[slice]:
     """Slices of samples whose working copies fit into the memory that is free.
+
+    Args:
+        n_samples: Number of samples to cut up.
+        bytes_each: Bytes of one sample's Jacobian.
+        device: Where the Jacobian will lie.
+        at_most: Bytes of Jacobian a chunk should not exceed, where small chunks cost
+            nothing: their memory is used again and stays in the cache.
+
+    Returns:
+        Slices that cover ``range(n_samples)`` in order.
 
     Raises:
         MemoryError: If not even one sample fits.
@@ -118,5 +140,8 @@ def sample_chunks(n_samples: int, bytes_each: int, device: torch.device) -> list
         "the Jacobian of a single sample",
         "Pass fewer parameters=[...], or one output block with outputs=(c, d).",
     )
-    size = max(1, min(n_samples, _checks.available_memory(device) // max(1, working)))
+    size = _checks.available_memory(device) // max(1, working)
+    if at_most is not None:
+        size = min(size, at_most // max(1, bytes_each))
+    size = max(1, min(n_samples, size))
     return [slice(i, min(i + size, n_samples)) for i in range(0, n_samples, size)]

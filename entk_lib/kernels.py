@@ -1,7 +1,8 @@
 """The empirical neural tangent kernel of a model, and its spectrum."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal, overload
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from entk_lib import _checks, spectra
 from entk_lib._outputs import OutputMap, Outputs, output_map
 from entk_lib.jacobians import (
+    CACHE_BYTES,
     bytes_per_sample,
     jacobian_blocks,
     jacobian_matrix,
@@ -19,10 +21,36 @@ from entk_lib.jacobians import (
 from entk_lib.spectra import Spectrum
 
 
+@overload
 def empirical_ntk(
     model: nn.Module,
-    x1: Float[Tensor, "n1 *inputs1"],
-    x2: Float[Tensor, "n2 *inputs2"] | None = None,
+    x1: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Outputs = ...,
+    output_weights: Tensor | None = ...,
+    parameters: Iterable[str] | str | None = ...,
+    by_layer: Literal[False] = ...,
+) -> Tensor: ...
+
+
+@overload
+def empirical_ntk(
+    model: nn.Module,
+    x1: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Outputs = ...,
+    output_weights: Tensor | None = ...,
+    parameters: Iterable[str] | str | None = ...,
+    by_layer: Literal[True],
+) -> dict[str, Tensor]: ...
+
+
+def empirical_ntk(
+    model: nn.Module,
+    x1: Float[Tensor, " n1 *inputs1"],
+    x2: Float[Tensor, " n2 *inputs2"] | None = None,
     *,
     outputs: Outputs = "average",
     output_weights: Float[Tensor, " outputs"] | None = None,
@@ -41,15 +69,12 @@ def empirical_ntk(
         x2: Samples of the second side. ``None``: x1 again.
         outputs: What happens to the output axes c and d.
 
-            ================= ================================================ =================
-            value             result                                           shape
-            ================= ================================================ =================
-            ``"full"``        K itself                                         (n1, n2, C, C)
-            ``"flatten"``     rows (n, c), sample-major                        (n1 C, n2 C)
-            ``"average"``     (1/C) sum over c of K[.., c, c]                  (n1, n2)
-            ``"mean_output"`` (1/C^2) sum over c, d: kernel of the mean output (n1, n2)
-            ``(c, d)``        one block                                        (n1, n2)
-            ================= ================================================ =================
+            - ``"full"``: K itself, shape ``(n1, n2, C, C)``.
+            - ``"flatten"``: rows (n, c), sample-major, shape ``(n1 C, n2 C)``.
+            - ``"average"``: (1/C) times the sum over c of K[.., c, c], ``(n1, n2)``.
+            - ``"mean_output"``: (1/C^2) times the sum over c and d, the kernel of the
+              mean output, ``(n1, n2)``.
+            - ``(c, d)``: one block, ``(n1, n2)``.
 
         output_weights: One ``w_c >= 0`` an output, which scales output c by
             ``sqrt(w_c)``; for features of importance ``I_c``, ``w_c = I_c ** beta``.
@@ -98,7 +123,7 @@ def empirical_ntk(
 
 def ntk_spectrum(
     model: nn.Module,
-    x: Float[Tensor, "n *inputs"],
+    x: Float[Tensor, " n *inputs"],
     k: int | None = None,
     *,
     outputs: Outputs = "average",
@@ -165,19 +190,7 @@ def ntk_spectrum(
         values, vectors = spectra.leading_eigenpairs(kernel, k, size=columns)
         trace = float(kernel.diagonal().sum())
     else:
-        gram = torch.zeros(columns, columns, dtype=torch.float64, device=x.device)
-        chunks = sample_chunks(len(x), problem.bytes_per_sample, x.device)
-        for chunk in chunks:
-            factor = problem.factor(x[chunk])
-            gram.addmm_(factor.mT, factor)
-        _checks.require_finite("the kernel", gram)
-        values, vectors = spectra.leading_eigenpairs(gram, k, size=rows)
-        trace = float(gram.diagonal().sum())
-        if len(chunks) > 1:
-            factors = (problem.factor(x[chunk]) for chunk in chunks)
-        else:
-            factors = (factor,)  # pyright: ignore[reportPossiblyUnbound]
-        vectors = torch.cat([f @ vectors for f in factors]) / values.sqrt()
+        values, vectors, trace = _from_gram_side(problem, x, k, rows, columns)
     return spectra.build_spectrum(values, vectors, trace, dtype)
 
 
@@ -212,6 +225,39 @@ def _prepare(
     first = next(iter(chosen.values()))
     maps = output_map(outputs, output_weights, n_outputs, first.dtype, first.device)
     return _Problem(model, chosen, maps, n_outputs)
+
+
+def _from_gram_side(
+    problem: _Problem, x: Tensor, k: int | None, rows: int, columns: int
+) -> tuple[Tensor, Tensor, float]:
+    """Eigenvalues, kernel eigenvectors and trace by way of the (columns, columns) Gram."""
+    each = problem.maps.rows_per_sample
+    chunks = sample_chunks(len(x), problem.bytes_per_sample, x.device, at_most=CACHE_BYTES)
+
+    def pieces() -> Iterator[tuple[Tensor, Tensor]]:
+        for chunk in chunks:
+            factor, alive = _without_zero_rows(problem.factor(x[chunk]))
+            yield factor, chunk.start * each + alive
+
+    # The factor is needed twice: kept where it fits into memory, else made again.
+    fits = 2 * 8 * rows * columns <= _checks.available_memory(x.device)
+    kept = list(pieces()) if fits else None
+    gram = torch.zeros(columns, columns, dtype=torch.float64, device=x.device)
+    for factor, _ in kept or pieces():
+        gram.addmm_(factor.mT, factor)
+    _checks.require_finite("the kernel", gram)
+    values, gram_vectors = spectra.leading_eigenpairs(gram, k, size=rows)
+    to_rows = gram_vectors / values.sqrt()
+    vectors = to_rows.new_zeros(rows, len(values))
+    for factor, alive in kept or pieces():
+        vectors[alive] = factor @ to_rows
+    return values, vectors, float(gram.diagonal().sum())
+
+
+def _without_zero_rows(factor: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows that are not zero, and their indices: a ReLU silences most of some factors."""
+    alive = factor.any(dim=1).nonzero().squeeze(1)
+    return (factor if len(alive) == len(factor) else factor[alive]), alive
 
 
 def _layers_of(parameters: dict[str, Tensor]) -> dict[str, list[str]]:
@@ -269,5 +315,6 @@ def _kernel_matrices(
                 if symmetric and not same:
                     kernels[layer][rows2, rows1] = kernels[layer][rows1, rows2].mT
     for layer, kernel in kernels.items():
-        _checks.require_finite(f"the kernel of {layer!r}" if layer else "the kernel", kernel)
+        what = f"the kernel of layer {layer!r}" if layer else "the kernel"
+        _checks.require_finite(what, kernel)
     return kernels

@@ -59,8 +59,8 @@ def ledger(claims: Sequence[Claim]) -> _Ledger:
         ValueError: If a claim leaves a column empty or breaks the table with a ``|``.
 
     Example:
-        >>> ledger([Claim("a cliff after 50", "50", "50 in 10 of 10 seeds", True, "Fig. 1")])
-        a cliff after 50: published 50, here 50 in 10 of 10 seeds, agrees (Fig. 1)
+        >>> ledger([Claim("a cliff", "after 50", "after 50, 10 of 10", True, "Fig. 1")])
+        a cliff: published after 50, here after 50, 10 of 10, agrees (Fig. 1)
     """
     for claim in claims:
         for text in (claim.statement, claim.published, claim.here, claim.source):

@@ -10,7 +10,13 @@ from torch import Tensor, nn
 
 from entk_lib import _checks
 from entk_lib._outputs import output_map
-from entk_lib.jacobians import bytes_per_sample, jacobian_matrix, n_entries, sample_chunks
+from entk_lib.jacobians import (
+    CACHE_BYTES,
+    bytes_per_sample,
+    jacobian_matrix,
+    n_entries,
+    sample_chunks,
+)
 
 
 class LinearizedPredictor:
@@ -59,8 +65,8 @@ class LinearizedPredictor:
     def __init__(
         self,
         model: nn.Module,
-        x_train: Float[Tensor, "n *inputs"],
-        y_train: Float[Tensor, "m *outputs"],
+        x_train: Float[Tensor, " n *inputs"],
+        y_train: Float[Tensor, " m *outputs"],
         *,
         ridge: float,
         around: Literal["model", "zero"] = "model",
@@ -86,13 +92,20 @@ class LinearizedPredictor:
                 f"{tuple(present.shape)}, got {tuple(y_train.shape)}."
             )
         _checks.require_finite("y_train", y_train)
-        self._each = output_map("flatten", None, n_outputs, present.dtype, present.device).left
+        maps = output_map("flatten", None, n_outputs, present.dtype, present.device)
+        self._each = maps.left
         residual = (y_train - present if around == "model" else y_train).double()
         # Weights in parameter space: with them, prediction needs no kernel.
         self._tangent_weights = self._solve(x_train, residual.reshape(-1))
 
-    def __call__(self, x: Float[Tensor, "n *inputs"]) -> Float[Tensor, "n *outputs"]:
+    def __call__(self, x: Float[Tensor, " n *inputs"]) -> Float[Tensor, " n *outputs"]:
         """Predictions for a batch, of the shape and dtype of the model's output.
+
+        Args:
+            x: Inputs, samples along the first axis.
+
+        Returns:
+            The linearised prediction.
 
         Raises:
             ValueError: If the model cannot take the batch.
@@ -107,8 +120,8 @@ class LinearizedPredictor:
 
     def r_squared(
         self,
-        x: Float[Tensor, "n *inputs"],
-        target: Float[Tensor, "m *outputs"] | None = None,
+        x: Float[Tensor, " n *inputs"],
+        target: Float[Tensor, " m *outputs"] | None = None,
     ) -> float:
         """Share of a target's variance, over samples and outputs, that is predicted.
 
@@ -145,11 +158,12 @@ class LinearizedPredictor:
         return torch.func.functional_call(self._model, buffers, (x,))
 
     def _jacobian(self, x: Tensor) -> Tensor:
-        return jacobian_matrix(self._model, x, self._parameters, self._each, len(self._each))
+        n_outputs = len(self._each)
+        return jacobian_matrix(self._model, x, self._parameters, self._each, n_outputs)
 
     def _chunks(self, x: Tensor) -> list[slice]:
         each = bytes_per_sample(self._parameters, len(self._each))
-        return sample_chunks(len(x), each, self._each.device)
+        return sample_chunks(len(x), each, self._each.device, at_most=CACHE_BYTES)
 
     def _solve(self, x: Tensor, residual: Tensor) -> Tensor:
         rows, columns = len(residual), n_entries(self._parameters)
@@ -176,6 +190,6 @@ class LinearizedPredictor:
             )
         system.diagonal().add_(self.ridge)
         root = torch.linalg.cholesky(system)
-        if tall:
-            return torch.cholesky_solve((factor.mT @ residual).unsqueeze(1), root).squeeze(1)
-        return factor.mT @ torch.cholesky_solve(residual.unsqueeze(1), root).squeeze(1)
+        right_side = factor.mT @ residual if tall else residual
+        solution = torch.cholesky_solve(right_side.unsqueeze(1), root).squeeze(1)
+        return solution if tall else factor.mT @ solution

@@ -159,8 +159,8 @@ def find_cliffs(
             or if a threshold is out of range.
 
     Example:
-        >>> find_cliffs(torch.tensor([9.0, 9.0, 9.0, 9.0, 1.0, 1.0, 1.0]))
-        [Cliff(start=0, stop=4, ratio=9.0)]
+        >>> find_cliffs(torch.tensor([8.0, 8.0, 8.0, 8.0, 1.0, 1.0, 1.0]))
+        [Cliff(start=0, stop=4, ratio=8.0)]
     """
     _check_descending(eigenvalues)
     if not min_ratio > 1:
@@ -185,7 +185,7 @@ def find_cliffs(
         near = gaps[max(0, i - window // 2) : i + 1 + window // 2]
         typical = float(around.median()) if len(around) else 0.0
         if gap >= prominence * typical and gap >= near.max():
-            cliffs.append(Cliff(start, i + 1, float(gap.exp())))
+            cliffs.append(Cliff(start, i + 1, float(values[i] / values[i + 1])))
             start = i + 1
     return cliffs
 

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from tqdm import tqdm
 from entk_lib import _checks
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+State = dict[str, Tensor]
 MakeOptimizer = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 
 _SECONDS_BEFORE_BAR = 2.0
@@ -53,6 +55,13 @@ class DivergedError(RuntimeError):
 def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
     """Mean of the squared differences over samples and outputs.
 
+    Args:
+        output: What the model gave.
+        target: What it should have given, of the same shape.
+
+    Returns:
+        A scalar.
+
     Example:
         >>> mean_squared_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])).item()
         2.0
@@ -84,6 +93,12 @@ def weighted_squared_error(weights: Float[Tensor, " outputs"]) -> Loss:
 def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
     """Adam with torch's other defaults, for `train`.
 
+    Args:
+        learning_rate: Step size.
+
+    Returns:
+        A function from parameters to their optimizer.
+
     Example:
         >>> adam(0.1)([nn.Parameter(torch.zeros(1))]).defaults["lr"]
         0.1
@@ -93,8 +108,8 @@ def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
 
 def train(
     model: nn.Module,
-    x: Float[Tensor, "n *inputs"],
-    y: Float[Tensor, "n *outputs"],
+    x: Float[Tensor, " n *inputs"],
+    y: Float[Tensor, " n *outputs"],
     *,
     steps: int,
     loss: Loss = mean_squared_error,
@@ -217,8 +232,8 @@ def train_many(
     _checks.require_finite("y", y)
     parameters, buffers = stack_module_state(list(models))
 
-    def loss_of_one(state: dict, own_buffers: dict, inputs: Tensor, targets: Tensor) -> Tensor:
-        return loss(functional_call(models[0], (state, own_buffers), (inputs,)), targets)
+    def loss_of_one(state: State, fixed: State, inputs: Tensor, targets: Tensor) -> Tensor:
+        return loss(functional_call(models[0], (state, fixed), (inputs,)), targets)
 
     def losses() -> Tensor:
         return vmap(loss_of_one)(parameters, buffers, x, y)
@@ -248,7 +263,7 @@ def train_many(
 
 def _loop(
     models: Sequence[nn.Module],
-    trainable: list[Tensor],
+    trainable: Sequence[Tensor],
     losses: Callable[[], Tensor],
     store: Callable[[int], dict[str, Tensor]],
     steps: int,
@@ -275,13 +290,15 @@ def _loop(
             result.snapshots[step] = store(i)
 
     step = 0
+    # Left out where a bar is wanted: tqdm's environment variables then still work.
+    silence: dict[str, Any] = {} if progress else {"disable": True}
     bar = tqdm(
         total=steps,
         desc="training",
         delay=_SECONDS_BEFORE_BAR,
         leave=False,
-        disable=not progress,
         file=sys.stderr,
+        **silence,
     )
     try:
         with bar:

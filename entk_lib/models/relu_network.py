@@ -52,8 +52,9 @@ class ReLUNetwork(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        for name, size in (("n_inputs", n_inputs), ("width", width), ("n_outputs", n_outputs)):
-            _checks.require_count(name, size)
+        _checks.require_count("n_inputs", n_inputs)
+        _checks.require_count("width", width)
+        _checks.require_count("n_outputs", n_outputs)
         _checks.require_count("depth", depth)
         generator = torch.Generator().manual_seed(seed)
         sizes = [n_inputs, *[width] * depth, n_outputs]

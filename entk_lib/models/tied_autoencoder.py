@@ -47,7 +47,9 @@ class TiedAutoencoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_features, dtype=dtype))
         nn.init.xavier_normal_(self.weight, generator=generator)
 
-    def forward(self, x: Float[Tensor, "batch features"]) -> Float[Tensor, "batch features"]:
+    def forward(
+        self, x: Float[Tensor, "batch features"]
+    ) -> Float[Tensor, "batch features"]:
         """Reconstruct a batch."""
         return torch.relu(x @ self.weight.mT @ self.weight + self.bias)
 

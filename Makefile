@@ -1,0 +1,69 @@
+# `make book` and `make test` do everything on a fresh machine; the rest is for authors.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
+
+# Stored outputs hold no progress bars, so a comparison with them may not draw any.
+export TQDM_DISABLE := 1
+# Threads that wait without spinning: on a shared machine spinning can cost a factor of ten.
+export OMP_WAIT_POLICY := PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint unit doctest typed-test chapter-test portability chapters lab bench clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
+
+$(READY): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, got {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt --editable .
+	@touch $@
+
+book: $(READY)  ## build the book, warnings as errors
+	$(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet .
+	@echo "The book: $(CURDIR)/_build/html/index.html"
+
+test: lint unit doctest typed-test chapter-test book  ## prove everything
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
+	$(BIN)/lint-imports --no-logo
+
+unit: $(READY)  ## the library's tests
+	$(BIN)/python -m pytest tests
+
+doctest: $(READY)
+	$(BIN)/python -m pytest --doctest-modules entk_lib --quiet
+
+# Once more with every annotated shape checked; bad input is left out, since it must reach
+# our own messages.
+typed-test: $(READY)
+	$(BIN)/python -m pytest tests --quiet -m "not slow" -k "not checks and not book" --jaxtyping-packages=entk_lib,beartype.beartype
+
+chapter-test: $(READY)  ## execute the chapters and compare with what they store
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet chapters
+
+# The stored numbers must not hang on one machine's last digits.
+portability: $(READY)  ## the same on one thread and with other instruction sets
+	OMP_NUM_THREADS=1 $(MAKE) chapter-test
+	ATEN_CPU_CAPABILITY=default $(MAKE) chapter-test
+	ATEN_CPU_CAPABILITY=avx2 $(MAKE) chapter-test
+
+chapters: $(READY)  ## re-execute every chapter and store normalised outputs
+	@for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter || exit 1; done
+
+lab: $(READY)  ## open the chapters in JupyterLab
+	TQDM_DISABLE= $(BIN)/jupyter lab chapters
+
+bench: $(READY)  ## time and memory of the kernels
+	$(BIN)/python benchmarks/superposition_spectrum.py
+
+clean:  ## remove the built book, keep the environment
+	rm -rf _build

@@ -42,10 +42,10 @@ unit: $(READY)  ## the library's tests
 doctest: $(READY)
 	$(BIN)/python -m pytest --doctest-modules entk_lib --quiet
 
-# Once more with every annotated shape checked; bad input is left out, since it must reach
-# our own messages.
+# Once more with every annotated shape checked; bad input is left out: it must reach our
+# own messages.
 typed-test: $(READY)
-	$(BIN)/python -m pytest tests --quiet -m "not slow" -k "not checks and not book" --jaxtyping-packages=entk_lib,beartype.beartype
+	$(BIN)/python -m pytest tests --quiet -m "not slow" -k "not bad_arguments and not checks and not book" --jaxtyping-packages=entk_lib,beartype.beartype
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet chapters

@@ -24,7 +24,7 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     Raises:
         ValueError: If a cell holds a warning or another text on stderr.
     """
-    clean = nbformat.from_dict(notebook)
+    clean: Any = nbformat.from_dict(notebook)
     clean.metadata = nbformat.from_dict(_KEPT_NOTEBOOK_METADATA)
     for index, cell in enumerate(clean.cells):
         cell.id = f"cell-{index}"

@@ -79,7 +79,7 @@ def select_parameters(
         for name in wanted:
             below = [n for n in own if n == name or n.startswith(f"{name}.")]
             if not below:
-                modules = [n for n, _ in model.named_modules() if n]
+                modules = {n.rpartition(".")[0] for n in own} - {""}
                 near = difflib.get_close_matches(name, [*own, *modules], 1, cutoff=0.0)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
                 raise ValueError(
@@ -94,10 +94,10 @@ def select_parameters(
 
 
 def _evaluate(model: nn.Module, x: Tensor) -> Tensor:
-    # Cloned buffers: BatchNorm in training mode would update the caller's.
+    # Clones: BatchNorm in training mode updates its buffers, an in-place ReLU its input.
     buffers = {name: b.clone() for name, b in model.named_buffers()}
     try:
-        outputs = functional_call(model, buffers, (x,))
+        outputs = functional_call(model, buffers, (x.clone(),))
     except Exception as error:
         dtypes = sorted({str(p.dtype) for p in model.parameters()})
         raise ValueError(
@@ -120,7 +120,7 @@ def _evaluate(model: nn.Module, x: Tensor) -> Tensor:
     return outputs.reshape(len(x), -1)
 
 
-def check_model(model: nn.Module, x: Tensor) -> int:
+def check_model(model: nn.Module, x: Tensor, name: str = "x") -> int:
     """Refuse models whose per-sample Jacobian has no meaning; return their output count.
 
     A few samples are evaluated twice (is the model stochastic?) and one by one (does it
@@ -128,15 +128,15 @@ def check_model(model: nn.Module, x: Tensor) -> int:
     """
     if not isinstance(x, Tensor):
         raise TypeError(
-            f"x must be a tensor, got {type(x).__name__}. Use torch.as_tensor(x)."
+            f"{name} must be a tensor, got {type(x).__name__}. Use torch.as_tensor."
         )
     if x.ndim == 0 or len(x) == 0:
         raise ValueError(
-            f"x must hold at least one sample on its first axis, got shape "
-            f"{tuple(x.shape)}. A single sample needs x.unsqueeze(0)."
+            f"{name} must hold at least one sample on its first axis, got shape "
+            f"{tuple(x.shape)}. A single sample needs unsqueeze(0)."
         )
     if x.is_floating_point():
-        require_finite("x", x)
+        require_finite(name, x)
     count = min(len(x), _PROBE_SAMPLES)
     probe = x[torch.linspace(0, len(x) - 1, count, device=x.device).round().long()]
     with torch.no_grad(), torch.random.fork_rng():
@@ -151,7 +151,10 @@ def check_model(model: nn.Module, x: Tensor) -> int:
                 "(relative) between two evaluations of one batch. Is Dropout in "
                 "training mode? Call model.eval()."
             )
-        alone = [_evaluate(model, probe[i : i + 1]) for i in range(count)]
+        # Twice the same sample: BatchNorm in training mode refuses a single one with a
+        # message of its own, and a model that takes samples on their own cannot tell.
+        twins = [_evaluate(model, probe[[i, i]])[:1] for i in range(count)]
+        alone = twins if count > 1 else [together]
         spread = float((together - torch.cat(alone)).abs().max() / scale)
         if spread > bound:
             raise ValueError(
@@ -166,6 +169,11 @@ def check_output_weights(weights: Tensor | None, n_outputs: int) -> None:
     """Raise ValueError unless ``weights`` is one finite, non-negative number an output."""
     if weights is None:
         return
+    if not isinstance(weights, Tensor):
+        raise TypeError(
+            f"output_weights must be a tensor, got {type(weights).__name__}. Use "
+            "torch.as_tensor."
+        )
     if weights.shape != (n_outputs,):
         raise ValueError(
             f"output_weights must have shape ({n_outputs},), one weight per output, got "

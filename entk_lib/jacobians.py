@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
@@ -16,7 +16,7 @@ CACHE_BYTES = 16 * 2**20
 
 def jacobian(
     model: nn.Module,
-    x: Float[Tensor, " samples *inputs"],
+    x: Shaped[Tensor, " samples *inputs"],
     *,
     parameters: Iterable[str] | str | None = None,
 ) -> dict[str, Float[Tensor, "samples outputs *shape"]]:
@@ -56,7 +56,10 @@ def jacobian(
     blocks = jacobian_blocks(model, x, chosen)
     for name, block in blocks.items():
         _checks.require_finite(f"the Jacobian of {name!r}", block)
-    return {name: blocks[name].unflatten(2, chosen[name].shape or (1,)) for name in chosen}
+    return {
+        name: block.reshape(*block.shape[:2], *chosen[name].shape)
+        for name, block in blocks.items()
+    }
 
 
 def jacobian_blocks(
@@ -66,19 +69,22 @@ def jacobian_blocks(
     output_map: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Jacobian of the mapped outputs by parameter, ``(n, mapped, size)``; no checks."""
-    # Cloned buffers: even in eval mode a custom module may count its calls in one.
-    buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
     frozen = {
         name: p.detach() for name, p in model.named_parameters() if name not in parameters
     }
 
     def mapped_outputs(selected: dict[str, Tensor], sample: Tensor) -> Tensor:
+        # Clones: a module may count its calls in a buffer, or change its input in place.
+        buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
         state = {**frozen, **buffers, **selected}
-        outputs = functional_call(model, state, (sample.unsqueeze(0),)).reshape(-1)
+        outputs = functional_call(model, state, (sample.unsqueeze(0).clone(),)).reshape(-1)
         return outputs if output_map is None else output_map @ outputs
 
     blocks = vmap(jacrev(mapped_outputs), in_dims=(None, 0))(parameters, x)
-    return {name: blocks[name].detach().flatten(2) for name in parameters}
+    return {
+        name: blocks[name].detach().reshape(len(x), -1, max(1, parameter.numel()))
+        for name, parameter in parameters.items()
+    }
 
 
 def jacobian_matrix(

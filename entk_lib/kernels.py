@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, overload
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from entk_lib import _checks, spectra
@@ -49,8 +49,8 @@ def empirical_ntk(
 
 def empirical_ntk(
     model: nn.Module,
-    x1: Float[Tensor, " n1 *inputs1"],
-    x2: Float[Tensor, " n2 *inputs2"] | None = None,
+    x1: Shaped[Tensor, " n1 *inputs1"],
+    x2: Shaped[Tensor, " n2 *inputs2"] | None = None,
     *,
     outputs: Outputs = "average",
     output_weights: Float[Tensor, " outputs"] | None = None,
@@ -105,10 +105,10 @@ def empirical_ntk(
     """
     problem = _prepare(model, x1, outputs, output_weights, parameters)
     other = x1 if x2 is None else x2
-    if x2 is not None and _checks.check_model(model, x2) != problem.n_outputs:
+    if x2 is not None and (n := _checks.check_model(model, x2, "x2")) != problem.n_outputs:
         raise ValueError(
-            "model must return as many outputs on x2 as on x1. Give both the same shape "
-            "beyond the first axis."
+            f"model must return as many outputs on x2 as on x1, {problem.n_outputs}, got "
+            f"{n}. Give both the same shape beyond the first axis."
         )
     layers = _layers_of(problem.parameters)
     kernels = _kernel_matrices(problem, x1, other, layers if by_layer else {"": None})
@@ -123,7 +123,7 @@ def empirical_ntk(
 
 def ntk_spectrum(
     model: nn.Module,
-    x: Float[Tensor, " n *inputs"],
+    x: Shaped[Tensor, " n *inputs"],
     k: int | None = None,
     *,
     outputs: Outputs = "average",

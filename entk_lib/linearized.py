@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from entk_lib import _checks
@@ -65,7 +65,7 @@ class LinearizedPredictor:
     def __init__(
         self,
         model: nn.Module,
-        x_train: Float[Tensor, " n *inputs"],
+        x_train: Shaped[Tensor, " n *inputs"],
         y_train: Float[Tensor, " m *outputs"],
         *,
         ridge: float,
@@ -98,7 +98,7 @@ class LinearizedPredictor:
         # Weights in parameter space: with them, prediction needs no kernel.
         self._tangent_weights = self._solve(x_train, residual.reshape(-1))
 
-    def __call__(self, x: Float[Tensor, " n *inputs"]) -> Float[Tensor, " n *outputs"]:
+    def __call__(self, x: Shaped[Tensor, " n *inputs"]) -> Float[Tensor, " n *outputs"]:
         """Predictions for a batch, of the shape and dtype of the model's output.
 
         Args:
@@ -120,7 +120,7 @@ class LinearizedPredictor:
 
     def r_squared(
         self,
-        x: Float[Tensor, " n *inputs"],
+        x: Shaped[Tensor, " n *inputs"],
         target: Float[Tensor, " m *outputs"] | None = None,
     ) -> float:
         """Share of a target's variance, over samples and outputs, that is predicted.
@@ -145,9 +145,10 @@ class LinearizedPredictor:
                 f"target must have the shape of the prediction, {tuple(predicted.shape)}, "
                 f"got {tuple(target.shape)}."
             )
+        _checks.require_finite("target", target)
         target = target.double()
         total = (target - target.mean()).square().sum()
-        if total == 0:
+        if bool((target == target.flatten()[0]).all()):  # total may round to a tiny number
             raise ValueError(
                 "target must vary, got a constant: the share of no variance is undefined."
             )
@@ -155,7 +156,7 @@ class LinearizedPredictor:
 
     def _call_model(self, x: Tensor) -> Tensor:
         buffers = {name: b.clone() for name, b in self._model.named_buffers()}
-        return torch.func.functional_call(self._model, buffers, (x,))
+        return torch.func.functional_call(self._model, buffers, (x.clone(),))
 
     def _jacobian(self, x: Tensor) -> Tensor:
         n_outputs = len(self._each)

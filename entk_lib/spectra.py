@@ -60,7 +60,7 @@ def kernel_spectrum(kernel: Float[Tensor, "n m"], k: int | None = None) -> Spect
     Args:
         kernel: Symmetric positive semi-definite matrix, shape ``(n, n)``. Not changed.
         k: Number of eigenpairs. ``None``: all that stand above rounding, that is above
-            ``n * eps * largest`` with the float64 ``eps``.
+            ``n * eps * largest`` with the ``eps`` of the kernel's dtype.
 
     Returns:
         The spectrum, in the kernel's dtype.
@@ -140,7 +140,9 @@ def find_cliffs(
     is a gap that is large in itself (``min_ratio``), large beside its neighbours
     (``prominence`` times the median of the ``window`` gaps on either side), and the
     largest of those within half a window: one drop that takes two steps counts once.
-    Eigenvalues at rounding level (``k * eps`` of the largest) are left out.
+    Eigenvalues at rounding level (``k * eps`` of the largest) are left out, and so are
+    the last two gaps: with nothing after them they cannot be told from the way a
+    spectrum ends.
 
     The spectrum of a random matrix without structure has none: its gaps vary smoothly
     except near its ends.
@@ -178,13 +180,17 @@ def find_cliffs(
     gaps = (values[:-1] / values[1:]).log()
     cliffs: list[Cliff] = []
     start = 0
-    for i, gap in enumerate(gaps):
+    for i, gap in enumerate(gaps[:-2]):
         if gap < math.log(min_ratio):
             continue
         around = torch.cat([gaps[max(0, i - window) : i], gaps[i + 1 : i + 1 + window]])
-        near = gaps[max(0, i - window // 2) : i + 1 + window // 2]
-        typical = float(around.median()) if len(around) else 0.0
-        if gap >= prominence * typical and gap >= near.max():
+        before = gaps[max(0, i - window // 2) : i]
+        after = gaps[i + 1 : i + 1 + window // 2]
+        # Of equal steps, up to rounding, the first counts.
+        is_largest = (
+            not (before * (1 + 1e-9) >= gap).any() and not (after > gap * (1 + 1e-9)).any()
+        )
+        if is_largest and gap >= prominence * around.median():
             cliffs.append(Cliff(start, i + 1, float(values[i] / values[i + 1])))
             start = i + 1
     return cliffs
@@ -199,7 +205,7 @@ def leading_eigenpairs(
         matrix: Symmetric positive semi-definite, float64.
         k: Number of eigenpairs, or ``None`` for the numerical rank.
         size: Larger dimension of the factor behind a Gram matrix, for the rank.
-        noise: Relative error of the entries, for the bound on negative eigenvalues.
+        noise: Relative error of the entries where it is above that of float64.
 
     Returns:
         Eigenvalues and eigenvectors.
@@ -212,13 +218,14 @@ def leading_eigenpairs(
     values, vectors = values.flip(0), vectors.flip(1)
     largest = values[0].clamp_min(0)
     negative = -float(values[-1])
-    bound = len(values) * (1e-13 + noise)
+    eps = max(noise, torch.finfo(torch.float64).eps)
+    bound = len(values) * max(noise, 1e-13)
     if negative > bound * float(values.abs().max()):
         raise ValueError(
             f"kernel must be positive semi-definite, got an eigenvalue of {-negative:.2e} "
             f"beside a largest of {float(values[0]):.2e}. J J^T has none: is it a kernel?"
         )
-    rounding = max(size, len(matrix)) * torch.finfo(torch.float64).eps
+    rounding = max(size, len(matrix)) * eps
     rank = int((values > rounding * largest).sum())
     if k is not None:
         _checks.require_count("k", k)

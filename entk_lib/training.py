@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
@@ -62,10 +62,14 @@ def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
     Returns:
         A scalar.
 
+    Raises:
+        ValueError: If the shapes differ: broadcasting would give another loss silently.
+
     Example:
         >>> mean_squared_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])).item()
         2.0
     """
+    _check_same_shape(output, target)
     return (output - target).square().mean()
 
 
@@ -76,7 +80,7 @@ def weighted_squared_error(weights: Float[Tensor, " outputs"]) -> Loss:
         weights: One weight an output, such as the importances of features.
 
     Returns:
-        A loss for `train`.
+        A loss for `train`, which refuses outputs and targets of different shapes.
 
     Example:
         >>> loss = weighted_squared_error(torch.tensor([1.0, 0.5]))
@@ -85,6 +89,7 @@ def weighted_squared_error(weights: Float[Tensor, " outputs"]) -> Loss:
     """
 
     def loss(output: Tensor, target: Tensor) -> Tensor:
+        _check_same_shape(output, target)
         return (weights * (output - target).square()).mean()
 
     return loss
@@ -108,7 +113,7 @@ def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
 
 def train(
     model: nn.Module,
-    x: Float[Tensor, " n *inputs"],
+    x: Shaped[Tensor, " n *inputs"],
     y: Float[Tensor, " n *outputs"],
     *,
     steps: int,
@@ -184,7 +189,7 @@ def train(
 
 def train_many(
     models: Sequence[nn.Module],
-    x: Float[Tensor, "models n *inputs"],
+    x: Shaped[Tensor, "models n *inputs"],
     y: Float[Tensor, "models n *outputs"],
     *,
     steps: int,
@@ -278,16 +283,31 @@ def _loop(
         result.history = {name: [] for name in ("step", "loss", *metrics)}
 
     def record(step: int, values: Tensor) -> None:
+        if step in results[0].history["step"]:
+            return  # an interrupt at a step that has its entry
+        # All values before any entry: an interrupt in a metric leaves no half of one.
         with torch.no_grad():
-            for result, value in zip(results, values.tolist(), strict=True):
-                result.history["step"].append(step)
-                result.history["loss"].append(value)
-                for name, metric in metrics.items():
-                    result.history[name].append(float(metric(result.model)))
+            entries = [
+                [step, value, *(float(metric(r.model)) for metric in metrics.values())]
+                for r, value in zip(results, values.tolist(), strict=True)
+            ]
+        for result, entry in zip(results, entries, strict=True):
+            for series, number in zip(result.history.values(), entry, strict=True):
+                series.append(number)
 
     def snapshot(step: int) -> None:
         for i, result in enumerate(results):
             result.snapshots[step] = store(i)
+
+    def finite_losses(step: int) -> Tensor:
+        values = losses()
+        if not torch.isfinite(values.detach()).all():
+            raise DivergedError(
+                f"the loss must stay finite, got {values.tolist()} at step {step}. Try a "
+                "smaller learning rate; what was recorded is in error.results.",
+                results,
+            )
+        return values
 
     step = 0
     # Left out where a bar is wanted: tqdm's environment variables then still work.
@@ -300,37 +320,48 @@ def _loop(
         file=sys.stderr,
         **silence,
     )
+
+    def update_until_done() -> None:
+        nonlocal step
+        while step < steps:
+            values = finite_losses(step)
+            if step % record_every == 0:
+                record(step, values.detach())
+            if step == 0 or (snapshot_every and step % snapshot_every == 0):
+                snapshot(step)
+            optimizer.zero_grad()
+            values.sum().backward()
+            optimizer.step()
+            step += 1
+            bar.update()
+
+    @torch.no_grad()
+    def record_the_end() -> None:
+        record(step, finite_losses(step))
+
     try:
-        with bar:
-            while step < steps:
-                values = losses()
-                if not torch.isfinite(values.detach()).all():
-                    raise DivergedError(
-                        f"the loss must stay finite, got {values.tolist()} at step {step}. "
-                        "Try a smaller learning rate; what was recorded is in "
-                        "error.results.",
-                        results,
-                    )
-                if step % record_every == 0:
-                    record(step, values.detach())
-                if step == 0 or (snapshot_every and step % snapshot_every == 0):
-                    snapshot(step)
-                optimizer.zero_grad()
-                values.sum().backward()
-                optimizer.step()
-                step += 1
-                bar.update()
-    except KeyboardInterrupt:
-        for result in results:
-            result.interrupted = True
+        for part in (update_until_done, record_the_end):
+            try:
+                with bar:
+                    part()
+            except KeyboardInterrupt:
+                for result in results:
+                    result.interrupted = True
     finally:
         optimizer.zero_grad()  # gradients of the last step are nobody's business
         for result in results:
             result.steps = step
+        # After the last loss: in training mode that moves BatchNorm's statistics.
         snapshot(step)
-    with torch.no_grad():
-        record(step, losses())
     return results
+
+
+def _check_same_shape(output: Tensor, target: Tensor) -> None:
+    if output.shape != target.shape:
+        raise ValueError(
+            f"target must have the shape of the model's output, {tuple(output.shape)}, got "
+            f"{tuple(target.shape)}. A column needs target.unsqueeze(1)."
+        )
 
 
 def _batches(

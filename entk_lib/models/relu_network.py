@@ -60,7 +60,8 @@ class ReLUNetwork(nn.Module):
         sizes = [n_inputs, *[width] * depth, n_outputs]
         self.output_scale = output_scale
         self.layers = nn.ModuleList(
-            nn.Linear(fan_in, fan_out, bias=False, dtype=dtype)
+            # Without torch's own start, which would draw from the global random state.
+            nn.utils.skip_init(nn.Linear, fan_in, fan_out, bias=False, dtype=dtype)
             for fan_in, fan_out in pairwise(sizes)
         )
         for layer in self.layers:

@@ -48,8 +48,8 @@ class TiedAutoencoder(nn.Module):
         nn.init.xavier_normal_(self.weight, generator=generator)
 
     def forward(
-        self, x: Float[Tensor, "batch features"]
-    ) -> Float[Tensor, "batch features"]:
+        self, x: Float[Tensor, "*batch features"]
+    ) -> Float[Tensor, "*batch features"]:
         """Reconstruct a batch."""
         return torch.relu(x @ self.weight.mT @ self.weight + self.bias)
 

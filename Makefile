@@ -8,8 +8,9 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
 # Stored outputs hold no progress bars, so a comparison with them may not draw any.
 export TQDM_DISABLE := 1
-# Threads that wait without spinning: on a shared machine spinning can cost a factor of ten.
-export OMP_WAIT_POLICY := PASSIVE
+# Threads spin only briefly while they wait: where cores are shared, the default costs up to
+# ten times the run time.
+export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit doctest typed-test chapter-test portability chapters lab bench clean
@@ -58,6 +59,7 @@ portability: $(READY)  ## the same on one thread and with other instruction sets
 
 chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	@for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter || exit 1; done
+	$(BIN)/python book/readme_picture.py
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	TQDM_DISABLE= $(BIN)/jupyter lab chapters

@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 import nbformat
-import normalise
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+
+import normalise
 
 _CELL_TIMEOUT = 300
 _COST = re.compile(r"About \S+ s and \S+ GiB")

@@ -244,7 +244,8 @@ def _from_gram_side(
     kept = list(pieces()) if fits else None
     gram = torch.zeros(columns, columns, dtype=torch.float64, device=x.device)
     for factor, _ in kept or pieces():
-        gram.addmm_(factor.mT, factor)
+        _add_upper_product(gram, factor)
+    gram = gram.triu() + gram.triu(1).mT
     _checks.require_finite("the kernel", gram)
     values, gram_vectors = spectra.leading_eigenpairs(gram, k, size=rows)
     to_rows = gram_vectors / values.sqrt()
@@ -252,6 +253,14 @@ def _from_gram_side(
     for factor, alive in kept or pieces():
         vectors[alive] = factor @ to_rows
     return values, vectors, float(gram.diagonal().sum())
+
+
+def _add_upper_product(gram: Tensor, factor: Tensor) -> None:
+    """Add the upper block triangle of ``factor.T @ factor``: five eighths of the work."""
+    size = -(-gram.shape[1] // 4)
+    for start in range(0, gram.shape[1], size):
+        rows = slice(start, start + size)
+        gram[rows, start:].addmm_(factor[:, rows].mT, factor[:, start:])
 
 
 def _without_zero_rows(factor: Tensor) -> tuple[Tensor, Tensor]:

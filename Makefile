@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
 # Stored outputs hold no progress bars, so a comparison with them may not draw any.
-export TQDM_DISABLE := 1
+chapters chapter-test: export TQDM_DISABLE := 1
 # Threads spin only briefly while they wait: where cores are shared, the default costs up to
 # ten times the run time.
 export GOMP_SPINCOUNT := 1000
@@ -62,7 +62,7 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/readme_picture.py
 
 lab: $(READY)  ## open the chapters in JupyterLab
-	TQDM_DISABLE= $(BIN)/jupyter lab chapters
+	$(BIN)/jupyter lab chapters
 
 bench: $(READY)  ## time and memory of the kernels
 	$(BIN)/python benchmarks/superposition_spectrum.py

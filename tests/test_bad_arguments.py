@@ -246,6 +246,11 @@ REGRESSION = [
         r"target must vary, got a constant",
         lambda: LinearizedPredictor(model(), X, Y, ridge=1).r_squared(X, Y * 0 + 0.7),
     ),
+    refused(
+        ValueError,
+        r"target must be finite, got 15 NaN",
+        lambda: LinearizedPredictor(model(), X, Y, ridge=1).r_squared(X, Y * torch.nan),
+    ),
 ]
 TRAINING = [
     refused(

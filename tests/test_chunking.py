@@ -158,3 +158,17 @@ def test_chunks_cover_each_sample_once_and_in_order(n_samples, set_memory):
         range(n_samples)
     )
     assert all(0 < chunk.stop - chunk.start <= 3 for chunk in chunks)
+
+
+def test_small_rows_are_kept_on_the_gram_side():
+    model = TiedAutoencoder(4, 2, seed=0, dtype=torch.float64)
+    with torch.no_grad():
+        model.bias += 1.0  # every output is active, every row counts
+    x = torch.rand(40, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.tensor([1.0, 1e-5, 1e-5, 1e-5], dtype=torch.float64)
+    spectrum = ntk_spectrum(model, x, outputs="flatten", output_weights=weights)
+    kernel = empirical_ntk(model, x, outputs="flatten", output_weights=weights)
+    assert len(spectrum) > 6
+    image = kernel @ spectrum.eigenvectors
+    residual = image - spectrum.eigenvectors * spectrum.eigenvalues
+    assert float((residual.norm(dim=0) / spectrum.eigenvalues).max()) < 1e-6

@@ -50,6 +50,10 @@ def test_the_partial_decomposition_is_used_for_few_pairs_of_a_large_matrix(monke
     assert calls == [1]
 
 
+def test_the_partial_decomposition_is_accepted_where_it_is_complete():
+    assert spectra._few_largest(planted(degenerate()), 20) is not None
+
+
 def test_a_missed_eigenvalue_is_noticed(monkeypatch):
     original = spectra.eigsh
 

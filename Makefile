@@ -2,6 +2,7 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
+BENCH  ?= .bench-venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
@@ -46,7 +47,7 @@ doctest: $(READY)
 # Once more with every annotated shape checked; bad input is left out: it must reach our
 # own messages.
 typed-test: $(READY)
-	$(BIN)/python -m pytest tests --quiet -m "not slow" -k "not bad_arguments and not checks and not book" --jaxtyping-packages=entk_lib,beartype.beartype
+	$(BIN)/python -m pytest tests --quiet -m "not slow" -k "not bad_arguments and not checks and not book and not memory and not chunking" --jaxtyping-packages=entk_lib,beartype.beartype
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet chapters
@@ -64,8 +65,17 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
 
-bench: $(READY)  ## time and memory of the kernels
+# The other libraries need older versions of numpy and scipy: an environment of their own.
+$(BENCH)/.ready: benchmarks/requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/requirements.txt --editable .
+	@touch $@
+
+bench: $(READY) $(BENCH)/.ready  ## time and memory of the kernels, beside other libraries
 	$(BIN)/python benchmarks/superposition_spectrum.py
+	$(BIN)/python benchmarks/growth.py
+	$(BENCH)/bin/python benchmarks/kernels.py
 
 clean:  ## remove the built book, keep the environment
 	rm -rf _build

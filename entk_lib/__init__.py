@@ -1,20 +1,32 @@
 """The empirical neural tangent kernel of a model, its spectrum, and the features in it."""
 
-from entk_lib import analytic, models, plotting, tasks, training
+from entk_lib import analytic, dynamics, models, plotting, tasks, training
 
 # kernels
 from entk_lib._outputs import Outputs
 
 # features
-from entk_lib.alignment import chance_overlap, feature_alignment, subspace_overlap
+from entk_lib.alignment import (
+    chance_overlap,
+    feature_alignment,
+    purity_ceiling,
+    subspace_overlap,
+)
+
+# graphs
+from entk_lib.graphs import dirichlet_energy, torus_laplacian
 from entk_lib.jacobians import jacobian
-from entk_lib.kernels import empirical_ntk, ntk_spectrum
+from entk_lib.kernels import empirical_ntk, explain_ntk
 
 # the book's claims
 from entk_lib.ledger import Claim, ledger
 
 # regression
 from entk_lib.linearized import LinearizedPredictor
+from entk_lib.ntk_spectra import ntk_spectrum
+from entk_lib.operators import NTKOperator
+from entk_lib.plans import ParameterPlan
+from entk_lib.rotations import smoothness_rotation
 
 # spectra
 from entk_lib.spectra import Cliff, Spectrum, factor_spectrum, find_cliffs, kernel_spectrum
@@ -25,11 +37,16 @@ __all__ = [
     "Claim",
     "Cliff",
     "LinearizedPredictor",
+    "NTKOperator",
     "Outputs",
+    "ParameterPlan",
     "Spectrum",
     "analytic",
     "chance_overlap",
+    "dirichlet_energy",
+    "dynamics",
     "empirical_ntk",
+    "explain_ntk",
     "factor_spectrum",
     "feature_alignment",
     "find_cliffs",
@@ -39,7 +56,10 @@ __all__ = [
     "models",
     "ntk_spectrum",
     "plotting",
+    "purity_ceiling",
+    "smoothness_rotation",
     "subspace_overlap",
     "tasks",
+    "torus_laplacian",
     "training",
 ]

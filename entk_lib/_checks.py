@@ -6,7 +6,9 @@ from collections.abc import Iterable
 import psutil
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+
+from entk_lib import _inputs
+from entk_lib._inputs import Inputs
 
 # Outputs of one batch and of its samples one by one agree to rounding, not to the bit:
 # matrix products are blocked differently. These bounds are far above that and far below
@@ -18,6 +20,8 @@ _MEMORY_FRACTION = 0.5
 
 def require_finite(name: str, tensor: Tensor) -> None:
     """Raise ValueError if ``tensor`` holds NaN or infinity."""
+    if bool(torch.isfinite(tensor.sum())):  # a fifth of the time; sums may overflow
+        return
     if not torch.isfinite(tensor).all():
         count = int((~torch.isfinite(tensor)).sum())
         raise ValueError(
@@ -89,56 +93,93 @@ def select_parameters(
             chosen.update({n: own[n] for n in below})
         chosen = {n: p for n, p in own.items() if n in chosen}  # the model's order
     for name, parameter in chosen.items():
+        if not parameter.is_floating_point():
+            raise TypeError(
+                f"parameter {name!r} must be real, got {parameter.dtype}. Hold real and "
+                "imaginary parts in two parameters, or leave it out of parameters=[...]."
+            )
         require_finite(f"parameter {name!r}", parameter)
     return {name: p.detach() for name, p in chosen.items()}
 
 
-def _evaluate(model: nn.Module, x: Tensor) -> Tensor:
-    # Clones: BatchNorm in training mode updates its buffers, an in-place ReLU its input.
-    buffers = {name: b.clone() for name, b in model.named_buffers()}
+def _evaluate(model: nn.Module, x: Inputs) -> Tensor:
+    n = _inputs.n_samples(x)
     try:
-        outputs = functional_call(model, buffers, (x.clone(),))
+        outputs = _inputs.call_model(model, {}, x)
     except Exception as error:
         dtypes = sorted({str(p.dtype) for p in model.parameters()})
+        shapes = ", ".join(f"{tuple(t.shape)} and {t.dtype}" for t in _inputs.leaves(x))
         raise ValueError(
-            f"model must accept a batch of {len(x)} samples, x of shape "
-            f"{tuple(x.shape)} and {x.dtype} (parameters are {', '.join(dtypes)}), "
-            f"but it raised {type(error).__name__}: {error}. Is the first axis the "
-            "batch, and do the dtypes agree?"
+            f"model must accept a batch of {n} samples, x of shape {shapes} (parameters "
+            f"are {', '.join(dtypes)}), but it raised {type(error).__name__}: {error}. Is "
+            "the first axis the batch, and do the dtypes agree? A tuple becomes the "
+            "model's arguments, a dict its keyword arguments."
         ) from error
     if not isinstance(outputs, Tensor):
         raise TypeError(
             f"model must return one tensor, got {type(outputs).__name__}. Wrap it in a "
             "Module that returns the tensor you mean."
         )
-    if outputs.ndim not in (1, 2) or len(outputs) != len(x):
+    if outputs.ndim not in (1, 2) or len(outputs) != n:
         raise ValueError(
             f"model must return (batch,) or (batch, outputs), got shape "
-            f"{tuple(outputs.shape)} for a batch of {len(x)}. Is the first axis of x "
+            f"{tuple(outputs.shape)} for a batch of {n}. Is the first axis of x "
             "the batch? Select or flatten further axes in a wrapping Module."
         )
-    return outputs.reshape(len(x), -1)
+    return outputs.reshape(n, -1)
 
 
-def check_model(model: nn.Module, x: Tensor, name: str = "x") -> int:
+def check_inputs(x: Inputs, name: str = "x") -> int:
+    """Refuse what is not a batch of tensors; return the number of samples."""
+    if not isinstance(x, (Tensor, tuple, dict)):
+        raise TypeError(
+            f"{name} must be a tensor, or a tuple or dict of tensors, got "
+            f"{type(x).__name__}. Use torch.as_tensor."
+        )
+    parts = (
+        {name: x}
+        if isinstance(x, Tensor)
+        else {f"{name}[{key!r}]": part for key, part in _items(x)}
+    )
+    if not parts:
+        raise ValueError(f"{name} must hold at least one tensor, got none.")
+    for label, part in parts.items():
+        if not isinstance(part, Tensor):
+            raise TypeError(
+                f"{label} must be a tensor, got {type(part).__name__}. Use "
+                "torch.as_tensor; what is not data belongs into the model."
+            )
+        if part.ndim == 0 or len(part) == 0:
+            raise ValueError(
+                f"{label} must hold at least one sample on its first axis, got shape "
+                f"{tuple(part.shape)}. A single sample needs unsqueeze(0)."
+            )
+        if part.is_floating_point():
+            require_finite(label, part)
+    lengths = {label: len(part) for label, part in parts.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{label} has {length}" for label, length in lengths.items())
+        raise ValueError(
+            f"{name} must have one number of samples on the first axis, but {told}. What "
+            "is the same for all samples needs expand(n, ...)."
+        )
+    return _inputs.n_samples(x)
+
+
+def _items(x: tuple | dict) -> Iterable:
+    return x.items() if isinstance(x, dict) else enumerate(x)
+
+
+def check_model(model: nn.Module, x: Inputs, name: str = "x") -> int:
     """Refuse models whose per-sample Jacobian has no meaning; return their output count.
 
     A few samples are evaluated twice (is the model stochastic?) and one by one (does it
     mix samples?), without touching the model, its buffers or the global random state.
     """
-    if not isinstance(x, Tensor):
-        raise TypeError(
-            f"{name} must be a tensor, got {type(x).__name__}. Use torch.as_tensor."
-        )
-    if x.ndim == 0 or len(x) == 0:
-        raise ValueError(
-            f"{name} must hold at least one sample on its first axis, got shape "
-            f"{tuple(x.shape)}. A single sample needs unsqueeze(0)."
-        )
-    if x.is_floating_point():
-        require_finite(name, x)
-    count = min(len(x), _PROBE_SAMPLES)
-    probe = x[torch.linspace(0, len(x) - 1, count, device=x.device).round().long()]
+    n = check_inputs(x, name)
+    count = min(n, _PROBE_SAMPLES)
+    places = torch.linspace(0, n - 1, count).round().long()
+    probe = _inputs.take(x, places.to(_inputs.device_of(x)))
     with torch.no_grad(), torch.random.fork_rng():
         together = _evaluate(model, probe)
         require_finite("model(x)", together)
@@ -153,7 +194,10 @@ def check_model(model: nn.Module, x: Tensor, name: str = "x") -> int:
             )
         # Twice the same sample: BatchNorm in training mode refuses a single one with a
         # message of its own, and a model that takes samples on their own cannot tell.
-        twins = [_evaluate(model, probe[[i, i]])[:1] for i in range(count)]
+        twins = [
+            _evaluate(model, _inputs.take(probe, torch.tensor([i, i])))[:1]
+            for i in range(count)
+        ]
         alone = twins if count > 1 else [together]
         spread = float((together - torch.cat(alone)).abs().max() / scale)
         if spread > bound:
@@ -196,11 +240,28 @@ def available_memory(device: torch.device) -> int:
     return int(_MEMORY_FRACTION * free)
 
 
-def require_memory(n_bytes: int, device: torch.device, what: str, fix: str) -> None:
+def memory_budget(device: torch.device, gib: float | None = None) -> int:
+    """Bytes from an argument in GiB, or what `available_memory` says."""
+    if gib is None:
+        return available_memory(device)
+    if isinstance(gib, bool) or not isinstance(gib, (int, float)):
+        raise TypeError(f"memory must be a number of GiB or None, got {gib!r}.")
+    if not 0 < gib < float("inf"):
+        raise ValueError(
+            f"memory must be a positive number of GiB, got {gib}. None stands for half of "
+            "what is free."
+        )
+    return int(gib * 2**30)
+
+
+def require_memory(
+    n_bytes: int, device: torch.device, what: str, fix: str, budget: int | None = None
+) -> None:
     """Raise MemoryError, before anything is allocated, if ``n_bytes`` will not fit."""
-    budget = available_memory(device)
+    budget = available_memory(device) if budget is None else budget
     if n_bytes > budget:
         raise MemoryError(
-            f"{what} would need {n_bytes / 2**30:.1f} GiB, expected at most "
-            f"{budget / 2**30:.1f} GiB (half of the free memory). {fix}"
+            f"{what} would need {n_bytes / 2**30:.2g} GiB, expected at most "
+            f"{budget / 2**30:.2g} GiB (half of the free memory, or the memory given). "
+            f"{fix}"
         )

@@ -1,13 +1,18 @@
-"""Jacobians of a model's outputs with respect to its parameters, by autodiff."""
+"""Jacobians of a model's outputs with respect to its parameters."""
 
 from collections.abc import Iterable
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call, jacrev, vmap
 
-from entk_lib import _checks
+from entk_lib import _checks, _inputs
+from entk_lib._inputs import Inputs
+from entk_lib._outputs import output_map
+from entk_lib.harvest import harvest_jacobians
+from entk_lib.plans import make_plan
+from entk_lib.problems import Problem
+from entk_lib.proof import Structure, first_that_holds, prove
 
 # A Jacobian that is only multiplied is made in pieces of this size: measured, pieces of
 # 8 to 32 MB take a third of the time of one of 400 MB.
@@ -16,7 +21,7 @@ CACHE_BYTES = 16 * 2**20
 
 def jacobian(
     model: nn.Module,
-    x: Shaped[Tensor, " samples *inputs"],
+    x: Inputs,
     *,
     parameters: Iterable[str] | str | None = None,
 ) -> dict[str, Float[Tensor, "samples outputs *shape"]]:
@@ -45,69 +50,71 @@ def jacobian(
         tensor([[[[3., 4.]]]])
     """
     chosen = _checks.select_parameters(model, parameters)
-    n_outputs = _checks.check_model(model, x)
-    needed = 2 * len(x) * bytes_per_sample(chosen, n_outputs)
+    n_outputs, n = _checks.check_model(model, x), _inputs.n_samples(x)
+    first = next(iter(chosen.values()))
+    maps = output_map("flatten", None, n_outputs, first.dtype, first.device)
+    problem = Problem(model, chosen, maps, n_outputs, dict.fromkeys(chosen, ""))
     _checks.require_memory(
-        needed,
-        x.device,
-        f"the Jacobian (n={len(x)}, outputs={n_outputs}, {n_entries(chosen)} parameters)",
+        2 * n * bytes_per_sample(problem),
+        first.device,
+        f"the Jacobian (n={n}, outputs={n_outputs}, {n_entries(chosen)} parameters)",
         "Use empirical_ntk(...) or ntk_spectrum(...), which work in chunks.",
     )
-    blocks = jacobian_blocks(model, x, chosen)
+    blocks = Jacobians(problem, x).blocks(x)
     for name, block in blocks.items():
         _checks.require_finite(f"the Jacobian of {name!r}", block)
     return {
-        name: block.reshape(*block.shape[:2], *chosen[name].shape)
-        for name, block in blocks.items()
+        name: blocks[name].reshape(n, n_outputs, *parameter.shape)
+        for name, parameter in chosen.items()
     }
 
 
-def jacobian_blocks(
-    model: nn.Module,
-    x: Tensor,
-    parameters: dict[str, Tensor],
-    output_map: Tensor | None = None,
-) -> dict[str, Tensor]:
-    """Jacobian of the mapped outputs by parameter, ``(n, mapped, size)``; no checks."""
-    frozen = {
-        name: p.detach() for name, p in model.named_parameters() if name not in parameters
-    }
+class Jacobians:
+    """Jacobians of the mapped outputs on any batch, by rules proven on one of them.
 
-    def mapped_outputs(selected: dict[str, Tensor], sample: Tensor) -> Tensor:
-        # Clones: a module may count its calls in a buffer, or change its input in place.
-        buffers = {name: b.detach().clone() for name, b in model.named_buffers()}
-        state = {**frozen, **buffers, **selected}
-        outputs = functional_call(model, state, (sample.unsqueeze(0).clone(),)).reshape(-1)
-        return outputs if output_map is None else output_map @ outputs
-
-    blocks = vmap(jacrev(mapped_outputs), in_dims=(None, 0))(parameters, x)
-    return {
-        name: blocks[name].detach().reshape(len(x), -1, max(1, parameter.numel()))
-        for name, parameter in parameters.items()
-    }
-
-
-def jacobian_matrix(
-    model: nn.Module,
-    x: Tensor,
-    parameters: dict[str, Tensor],
-    output_map: Tensor,
-    rows_per_sample: int,
-) -> Tensor:
-    """The Jacobian as a factor A of the kernel A A^T, in float64; no checks.
-
-    Returns:
-        Shape ``(n * rows_per_sample, mapped / rows_per_sample * n_params)``: rows
-        sample-major; mapped outputs that are summed lie side by side in the columns.
+    Args:
+        problem: A checked model and what is asked of it.
+        x: Samples that rules are proven on.
     """
-    blocks = jacobian_blocks(model, x, parameters, output_map)
-    shape = (len(x), len(output_map), n_entries(parameters))
-    joined = torch.empty(shape, dtype=torch.float64, device=x.device)
-    start = 0
-    for block in blocks.values():
-        joined[:, :, start : start + block.shape[2]] = block
-        start += block.shape[2]
-    return joined.reshape(len(x) * rows_per_sample, -1)
+
+    def __init__(self, problem: Problem, x: Inputs) -> None:
+        self.problem = problem
+        self._structure = prove(problem.model, problem.parameters, x)
+
+    @property
+    def bytes_per_sample(self) -> int:
+        """Memory of a sample's Jacobian, or of a part of what making it takes."""
+        plan = make_plan(self.problem, self._structure, 1, 1, jacobians=True)
+        return max(bytes_per_sample(self.problem), plan.working_bytes // 4)
+
+    def blocks(self, x: Inputs) -> dict[str, Tensor]:
+        """Jacobian by parameter, ``(n, mapped, size)``, columns in its order."""
+
+        def make(structure: Structure) -> dict[str, Tensor]:
+            n = _inputs.n_samples(x)
+            plan = make_plan(self.problem, structure, n, n, jacobians=True)
+            return harvest_jacobians(self.problem, plan, x, self.problem.maps.left)
+
+        return first_that_holds(self._structure, make)
+
+    def matrix(self, x: Inputs) -> Tensor:
+        """The Jacobian as a factor A of the kernel A A^T, in float64.
+
+        Returns:
+            Shape ``(n * rows_per_sample, mapped / rows_per_sample * n_params)``: rows
+            sample-major; mapped outputs that are summed lie side by side in the columns.
+        """
+        blocks = self.blocks(x)
+        n, mapped = _inputs.n_samples(x), self.problem.n_mapped
+        shape = (n, mapped, n_entries(self.problem.parameters))
+        device = next(iter(blocks.values())).device
+        joined = torch.empty(shape, dtype=torch.float64, device=device)
+        start = 0
+        for name in self.problem.parameters:
+            stop = start + blocks[name].shape[2]
+            joined[:, :, start:stop] = blocks.pop(name)
+            start = stop
+        return joined.reshape(n * self.problem.maps.rows_per_sample, -1)
 
 
 def n_entries(parameters: dict[str, Tensor]) -> int:
@@ -115,20 +122,21 @@ def n_entries(parameters: dict[str, Tensor]) -> int:
     return sum(p.numel() for p in parameters.values())
 
 
-def bytes_per_sample(parameters: dict[str, Tensor], n_mapped: int) -> int:
-    """Bytes of the Jacobian of one sample."""
-    return n_mapped * sum(p.numel() * p.element_size() for p in parameters.values())
+def bytes_per_sample(problem: Problem) -> int:
+    """Bytes of the mapped Jacobian of one sample."""
+    parameters = problem.parameters.values()
+    return problem.n_mapped * sum(p.numel() * p.element_size() for p in parameters)
 
 
 def sample_chunks(
-    n_samples: int, bytes_each: int, device: torch.device, *, at_most: int | None = None
+    n_samples: int, bytes_each: int, budget: int, *, at_most: int | None = None
 ) -> list[slice]:
     """Slices of samples whose working copies fit into the memory that is free.
 
     Args:
         n_samples: Number of samples to cut up.
         bytes_each: Bytes of one sample's Jacobian.
-        device: Where the Jacobian will lie.
+        budget: Bytes that may be used.
         at_most: Bytes of Jacobian a chunk should not exceed, where small chunks cost
             nothing: their memory is used again and stays in the cache.
 
@@ -140,13 +148,13 @@ def sample_chunks(
     """
     # Jacobian, its concatenation and a float64 copy exist side by side.
     working = 4 * bytes_each
-    _checks.require_memory(
-        working,
-        device,
-        "the Jacobian of a single sample",
-        "Pass fewer parameters=[...], or one output block with outputs=(c, d).",
-    )
-    size = _checks.available_memory(device) // max(1, working)
+    if working > budget:
+        raise MemoryError(
+            f"the Jacobian of a single sample would need {working / 2**30:.2g} GiB, "
+            f"expected at most {budget / 2**30:.2g} GiB. Pass fewer parameters=[...], or "
+            "one output block with outputs=(c, d)."
+        )
+    size = budget // max(1, working)
     if at_most is not None:
         size = min(size, at_most // max(1, bytes_each))
     size = max(1, min(n_samples, size))

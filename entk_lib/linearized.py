@@ -1,22 +1,22 @@
 """Kernel regression with the eNTK: the network's linear approximation, in closed form."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from entk_lib import _checks
-from entk_lib._outputs import output_map
+from entk_lib import _checks, _inputs
+from entk_lib._inputs import Inputs
 from entk_lib.jacobians import (
     CACHE_BYTES,
-    bytes_per_sample,
-    jacobian_matrix,
+    Jacobians,
     n_entries,
     sample_chunks,
 )
+from entk_lib.problems import prepare
 
 
 class LinearizedPredictor:
@@ -65,7 +65,7 @@ class LinearizedPredictor:
     def __init__(
         self,
         model: nn.Module,
-        x_train: Shaped[Tensor, " n *inputs"],
+        x_train: Inputs,
         y_train: Float[Tensor, " m *outputs"],
         *,
         ridge: float,
@@ -79,11 +79,10 @@ class LinearizedPredictor:
                 f"ridge must be a finite number of at least 0, got {ridge}. It is added "
                 "to the kernel's diagonal."
             )
-        chosen = _checks.select_parameters(model, parameters)
-        n_outputs = _checks.check_model(model, x_train)
         self.around, self.ridge = around, ridge
         self._model = copy.deepcopy(model)
-        self._parameters = chosen = {name: p.clone() for name, p in chosen.items()}
+        problem = prepare(self._model, x_train, "flatten", None, parameters)
+        self._jacobians = Jacobians(problem, x_train)
         with torch.no_grad():
             present = self._call_model(x_train)
         if y_train.shape != present.shape:
@@ -92,13 +91,11 @@ class LinearizedPredictor:
                 f"{tuple(present.shape)}, got {tuple(y_train.shape)}."
             )
         _checks.require_finite("y_train", y_train)
-        maps = output_map("flatten", None, n_outputs, present.dtype, present.device)
-        self._each = maps.left
         residual = (y_train - present if around == "model" else y_train).double()
         # Weights in parameter space: with them, prediction needs no kernel.
         self._tangent_weights = self._solve(x_train, residual.reshape(-1))
 
-    def __call__(self, x: Shaped[Tensor, " n *inputs"]) -> Float[Tensor, " n *outputs"]:
+    def __call__(self, x: Inputs) -> Float[Tensor, " n *outputs"]:
         """Predictions for a batch, of the shape and dtype of the model's output.
 
         Args:
@@ -114,13 +111,13 @@ class LinearizedPredictor:
         with torch.no_grad():
             present = self._call_model(x)
         step = torch.cat(
-            [self._jacobian(x[chunk]) @ self._tangent_weights for chunk in self._chunks(x)]
+            [part @ self._tangent_weights for part in self._factor_parts(x)]
         ).reshape(present.shape)
         return (step + present if self.around == "model" else step).to(present.dtype)
 
     def r_squared(
         self,
-        x: Shaped[Tensor, " n *inputs"],
+        x: Inputs,
         target: Float[Tensor, " m *outputs"] | None = None,
     ) -> float:
         """Share of a target's variance, over samples and outputs, that is predicted.
@@ -154,28 +151,26 @@ class LinearizedPredictor:
             )
         return float(1 - (predicted - target).square().sum() / total)
 
-    def _call_model(self, x: Tensor) -> Tensor:
-        buffers = {name: b.clone() for name, b in self._model.named_buffers()}
-        return torch.func.functional_call(self._model, buffers, (x.clone(),))
+    def _call_model(self, x: Inputs) -> Tensor:
+        return _inputs.call_model(self._model, {}, x)
 
-    def _jacobian(self, x: Tensor) -> Tensor:
-        n_outputs = len(self._each)
-        return jacobian_matrix(self._model, x, self._parameters, self._each, n_outputs)
+    def _factor_parts(self, x: Inputs) -> Iterator[Tensor]:
+        """The flattened Jacobian by chunks of samples."""
+        each = self._jacobians.bytes_per_sample
+        budget = _checks.available_memory(_inputs.device_of(x))
+        for chunk in sample_chunks(_inputs.n_samples(x), each, budget, at_most=CACHE_BYTES):
+            yield self._jacobians.matrix(_inputs.take(x, chunk))
 
-    def _chunks(self, x: Tensor) -> list[slice]:
-        each = bytes_per_sample(self._parameters, len(self._each))
-        return sample_chunks(len(x), each, self._each.device, at_most=CACHE_BYTES)
-
-    def _solve(self, x: Tensor, residual: Tensor) -> Tensor:
-        rows, columns = len(residual), n_entries(self._parameters)
+    def _solve(self, x: Inputs, residual: Tensor) -> Tensor:
+        rows, columns = len(residual), n_entries(self._jacobians.problem.parameters)
         smaller = min(rows, columns)
         _checks.require_memory(
             3 * 8 * smaller**2 + 8 * rows * columns,
-            self._each.device,
+            residual.device,
             f"the regression on {rows} rows and {columns} parameters",
             "Pass fewer samples, or fewer parameters=[...].",
         )
-        factor = torch.cat([self._jacobian(x[chunk]) for chunk in self._chunks(x)])
+        factor = torch.cat(list(self._factor_parts(x)))
         _checks.require_finite("the Jacobian on x_train", factor)
         tall = rows > columns
         system = factor.mT @ factor if tall else factor @ factor.mT

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
-from scipy.sparse.linalg import ArpackError, eigsh
 from torch import Tensor
 
-from entk_lib import _checks
+from entk_lib import _checks, lanczos
 
 # Below this size a full decomposition takes no longer than a partial one.
 _LANCZOS_SIZE = 1000
@@ -222,12 +221,11 @@ def leading_eigenpairs(
         _checks.require_count("k", k)
     pairs = None
     if k is not None and 8 * k <= len(matrix) >= _LANCZOS_SIZE and not matrix.is_cuda:
-        pairs = _few_largest(matrix, k)
+        pairs = lanczos.few_largest(matrix, k)
     if pairs is None:
         values, vectors = torch.linalg.eigh(matrix)
         pairs = values.flip(0), vectors.flip(1)
     values, vectors = pairs
-    largest = values[0].clamp_min(0)
     negative = -float(values[-1])
     eps = max(noise, torch.finfo(torch.float64).eps)
     bound = len(values) * max(noise, 1e-13)
@@ -236,36 +234,35 @@ def leading_eigenpairs(
             f"kernel must be positive semi-definite, got an eigenvalue of {-negative:.2e} "
             f"beside a largest of {float(values[0]):.2e}. J J^T has none: is it a kernel?"
         )
-    rounding = max(size, len(matrix)) * eps
-    rank = int((values > rounding * largest).sum())
+    rank = numerical_rank(values, max(size, len(matrix)), eps, k)
+    keep = rank if k is None else k
+    return values[:keep], vectors[:, :keep]
+
+
+def numerical_rank(
+    values: Float[Tensor, " k"], size: int, eps: float, k: int | None = None
+) -> int:
+    """How many descending eigenvalues of a matrix of this size stand above rounding.
+
+    Args:
+        values: The eigenvalues.
+        size: Larger side of the matrix or of its factor.
+        eps: Rounding of the numbers they come from.
+        k: How many are asked for.
+
+    Returns:
+        The numerical rank.
+
+    Raises:
+        ValueError: If that are fewer than ``k``.
+    """
+    rank = int((values > size * eps * values[0].clamp_min(0)).sum())
     if k is not None and k > rank:
         raise ValueError(
             f"k must be at most the numerical rank {rank} of the kernel, got {k}. "
             "Pass k=None for all eigenpairs above rounding."
         )
-    keep = rank if k is None else k
-    return values[:keep], vectors[:, :keep]
-
-
-def _few_largest(matrix: Tensor, k: int) -> tuple[Tensor, Tensor] | None:
-    """The k largest eigenpairs by Lanczos, or None where they cannot be proven to be."""
-    # Lanczos may miss copies of a degenerate eigenvalue. So what it leaves is looked at:
-    # with the found pairs taken out, bound * I - rest has a Cholesky factor exactly if no
-    # eigenvalue above the bound, the smallest one found, was missed.
-    try:
-        found, basis = eigsh(
-            matrix.numpy(), k, which="LA", v0=torch.ones(len(matrix)).numpy()
-        )
-    except ArpackError:
-        return None
-    values = torch.from_numpy(found).flip(0)
-    vectors = torch.from_numpy(basis).flip(1)
-    if values[-1] <= 0:
-        return None  # beyond the rank: eigh tells by how much
-    rest = (vectors * values) @ vectors.mT - matrix
-    rest.diagonal().add_(values[-1] * (1 + 1e-9))
-    missed = bool(torch.linalg.cholesky_ex(rest).info)
-    return None if missed else (values, vectors)
+    return rank
 
 
 def build_spectrum(

@@ -10,6 +10,7 @@ from torch import nn
 
 from entk_lib import (
     LinearizedPredictor,
+    NTKOperator,
     empirical_ntk,
     jacobian,
     ntk_spectrum,
@@ -115,7 +116,7 @@ MODELS = [
     ),
     refused(
         TypeError,
-        r"must be a tensor, got list\. Use torch\.as_tensor",
+        r"must be a tensor, or a tuple or dict of tensors, got list\. .*as_tensor",
         lambda f: f(model(), [[1.0]]),
     ),
     refused(
@@ -145,6 +146,7 @@ MODELS = [
     ),
 ]
 FUNCTIONS = {
+    "NTKOperator": lambda model, x, **options: NTKOperator(model, x, **options).trace(),
     "empirical_ntk": empirical_ntk,
     "ntk_spectrum": ntk_spectrum,
     "jacobian": jacobian,
@@ -223,7 +225,10 @@ def test_output_words_and_weights_without_meaning_are_refused(
 
 MEMORY = {
     "empirical_ntk": (empirical_ntk, r"the kernel \(n1=5, n2=5, outputs=3\).*ntk_spectrum"),
-    "ntk_spectrum": (ntk_spectrum, r"the spectrum of a 5 x 5 matrix.*fewer samples"),
+    "ntk_spectrum": (
+        ntk_spectrum,
+        r"the spectrum of a 5 x 5 kernel or of its 129 x 129 Gram matrix.*fewer samples",
+    ),
     "jacobian": (jacobian, r"the Jacobian \(n=5, outputs=3, 43 parameters\).*in chunks"),
     "LinearizedPredictor": (FUNCTIONS["LinearizedPredictor"], r"the regression on 15 rows"),
 }
@@ -232,18 +237,55 @@ MEMORY = {
 @pytest.mark.parametrize(("function", "pattern"), MEMORY.values(), ids=MEMORY.keys())
 def test_what_will_not_fit_is_refused_with_its_size(function, pattern, set_memory):
     set_memory(100)
-    fits = r".*would need \d+\.\d GiB, expected at most \d+\.\d GiB"
+    fits = r".*would need \S+ GiB, expected at most \S+ GiB"
     with pytest.raises(MemoryError, match=fits) as refusal:
         function(model(), X)
     assert refusal.match(pattern)
 
 
-def test_a_single_sample_that_will_not_fit_is_refused(set_memory):
-    set_memory(5 * 5 * 8)
-    with pytest.raises(
-        MemoryError, match=r"Jacobian of a single sample .*parameters=\[\.\.\.\]"
-    ):
-        empirical_ntk(model(), X)
+def test_a_single_sample_that_will_not_fit_is_refused_with_what_would():
+    with pytest.raises(MemoryError, match=r"one sample's part .*smallest .* is \S+ GiB"):
+        empirical_ntk(model(), X, memory=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("error", "memory"), [(ValueError, 0), (ValueError, -1.0), (TypeError, "2")]
+)
+def test_memory_is_a_positive_number_of_gib(error, memory):
+    for function in (empirical_ntk, ntk_spectrum):
+        with pytest.raises(error, match=r"memory must be a (positive )?number of GiB"):
+            function(model(), X, memory=memory)
+
+
+class TwoInputs(nn.Module):
+    """A function of two arguments."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 3, dtype=torch.float64)
+
+    def forward(self, x, scale):
+        return self.linear(x) * scale
+
+
+SEVERAL_INPUTS = [
+    refused(ValueError, r"x must hold at least one tensor, got none", lambda f: f(())),
+    refused(TypeError, r"x\[1\] must be a tensor, got float", lambda f: f((X, 2.0))),
+    refused(
+        ValueError,
+        r"one number of samples .* x\['x'\] has 5, x\['scale'\] has 1\. .*expand",
+        lambda f: f({"x": X, "scale": torch.ones(1, 1, dtype=torch.float64)}),
+    ),
+    refused(ValueError, r"x\[1\] must be finite", lambda f: f((X, NAN))),
+    refused(ValueError, r"missing 1 required .*keyword arguments", lambda f: f({"x": X})),
+]
+
+
+@pytest.mark.parametrize(("error", "pattern", "call"), SEVERAL_INPUTS)
+@pytest.mark.parametrize("function", [empirical_ntk, ntk_spectrum, NTKOperator, jacobian])
+def test_several_inputs_that_are_no_batch_are_refused(error, pattern, call, function):
+    with pytest.raises(error, match=pattern):
+        call(lambda x: function(TwoInputs(), x))
 
 
 SECOND_SET = [
@@ -254,7 +296,9 @@ SECOND_SET = [
     ),
     refused(ValueError, r"finite, got 20 NaN", lambda: empirical_ntk(model(), X, NAN)),
     refused(
-        TypeError, r"x2 must be a tensor, got list", lambda: empirical_ntk(model(), X, [1])
+        TypeError,
+        r"x2 must be a tensor, .*got list",
+        lambda: empirical_ntk(model(), X, [1]),
     ),
 ]
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from entk_lib import kernel_spectrum, spectra
+from entk_lib import kernel_spectrum, lanczos
 
 SIZE = 1000
 
@@ -40,9 +40,9 @@ def test_few_eigenpairs_equal_those_of_the_full_decomposition(eigenvalues):
 
 def test_the_partial_decomposition_is_used_for_few_pairs_of_a_large_matrix(monkeypatch):
     calls = []
-    original = spectra.eigsh
+    original = lanczos.eigsh
     monkeypatch.setattr(
-        spectra, "eigsh", lambda *a, **k: calls.append(1) or original(*a, **k)
+        lanczos, "eigsh", lambda *a, **k: calls.append(1) or original(*a, **k)
     )
     kernel_spectrum(planted(decaying()), 20)
     assert calls == [1]
@@ -51,19 +51,19 @@ def test_the_partial_decomposition_is_used_for_few_pairs_of_a_large_matrix(monke
 
 
 def test_the_partial_decomposition_is_accepted_where_it_is_complete():
-    assert spectra._few_largest(planted(degenerate()), 20) is not None
+    assert lanczos.few_largest(planted(degenerate()), 20) is not None
 
 
 def test_a_missed_eigenvalue_is_noticed(monkeypatch):
-    original = spectra.eigsh
+    original = lanczos.eigsh
 
     def forgetful(matrix, k, **options):
         values, vectors = original(matrix, k + 1, **options)
         keep = [i for i in range(k + 1) if i != k - 2]
         return values[keep], vectors[:, keep]
 
-    monkeypatch.setattr(spectra, "eigsh", forgetful)
-    assert spectra._few_largest(planted(decaying()), 20) is None
+    monkeypatch.setattr(lanczos, "eigsh", forgetful)
+    assert lanczos.few_largest(planted(decaying()), 20) is None
     eigenvalues = decaying()
     spectrum = kernel_spectrum(planted(eigenvalues), 20)
     torch.testing.assert_close(spectrum.eigenvalues, eigenvalues[:20], rtol=1e-9, atol=0)

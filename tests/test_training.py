@@ -8,7 +8,7 @@ from assertions import assert_close
 from cases import batch_norm, inputs
 from torch import nn
 
-from entk_lib import training
+from entk_lib import _progress, training
 from entk_lib.models import TiedAutoencoder
 from entk_lib.training import DivergedError, adam, train, train_many
 
@@ -274,7 +274,7 @@ def test_short_runs_show_no_bar(progress, capsys):
 
 
 def test_long_runs_show_a_bar_unless_told_not_to(capsys, monkeypatch):
-    monkeypatch.setattr(training, "_SECONDS_BEFORE_BAR", 0)
+    monkeypatch.setattr(_progress, "SECONDS_BEFORE_BAR", 0)
     train(network(), X, Y, steps=3, progress=False)
     assert not capsys.readouterr().err
     train(network(), X, Y, steps=3)

@@ -1,0 +1,81 @@
+"""A batch of samples: a tensor, or a tuple or dict of tensors of one length."""
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+Inputs: TypeAlias = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
+
+
+def leaves(x: Inputs) -> list[Tensor]:
+    """The tensors of a batch."""
+    if isinstance(x, Tensor):
+        return [x]
+    return list(x.values() if isinstance(x, dict) else x)
+
+
+def n_samples(x: Inputs) -> int:
+    """Length of the common first axis."""
+    return len(leaves(x)[0])
+
+
+def device_of(x: Inputs) -> torch.device:
+    """Where the batch lies."""
+    return leaves(x)[0].device
+
+
+def take(x: Inputs, index: slice | Tensor) -> Inputs:
+    """The samples at ``index``."""
+    if isinstance(x, Tensor):
+        return x[index]
+    if isinstance(x, dict):
+        return {name: part[index] for name, part in x.items()}
+    return tuple(part[index] for part in x)
+
+
+def repeat(x: Inputs, count: int) -> Inputs:
+    """Every sample ``count`` times in a row."""
+    if isinstance(x, Tensor):
+        return x.repeat_interleave(count, 0)
+    if isinstance(x, dict):
+        return {name: part.repeat_interleave(count, 0) for name, part in x.items()}
+    return tuple(part.repeat_interleave(count, 0) for part in x)
+
+
+def unsqueeze(x: Inputs) -> Inputs:
+    """A single sample as a batch of one."""
+    if isinstance(x, Tensor):
+        return x.unsqueeze(0)
+    if isinstance(x, dict):
+        return {name: part.unsqueeze(0) for name, part in x.items()}
+    return tuple(part.unsqueeze(0) for part in x)
+
+
+def renormalised(model: nn.Module) -> set[str]:
+    """Names of the weights that a forward pass scales in place, to a largest norm."""
+    return {
+        f"{name}.weight" if name else "weight"
+        for name, module in model.named_modules()
+        if getattr(module, "max_norm", None) is not None
+    }
+
+
+def call_model(model: nn.Module, state: dict[str, Tensor], x: Inputs):
+    """The model's output: a tuple becomes its arguments, a dict its keyword arguments.
+
+    Inputs and buffers are cloned: BatchNorm in training mode updates its buffers, a
+    module may count its calls in one, and an in-place ReLU writes into its input. So are
+    weights of an embedding with a largest norm, unless they are given in ``state``.
+    """
+    written = renormalised(model) - set(state)
+    own = {
+        **dict(model.named_buffers()),
+        **{name: p for name, p in model.named_parameters() if name in written},
+    }
+    state = {**{name: t.detach().clone() for name, t in own.items()}, **state}
+    if isinstance(x, dict):
+        return functional_call(model, state, (), {k: v.clone() for k, v in x.items()})
+    args = tuple(part.clone() for part in leaves(x))
+    return functional_call(model, state, args)

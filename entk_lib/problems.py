@@ -1,0 +1,82 @@
+"""A model with what is asked of it, checked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from entk_lib import _checks, _inputs
+from entk_lib._inputs import Inputs
+from entk_lib._outputs import OutputMap, Outputs, output_map
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A checked model, its chosen parameters, and what is done with its outputs."""
+
+    model: nn.Module
+    parameters: dict[str, Tensor]
+    maps: OutputMap
+    n_outputs: int
+    layers: dict[str, str]
+
+    @property
+    def n_mapped(self) -> int:
+        """Number of outputs that cotangents are propagated for."""
+        return len(self.maps.left)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the first chosen parameter, and so of the kernel."""
+        return next(iter(self.parameters.values())).dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return next(iter(self.parameters.values())).device
+
+    @property
+    def by_row(self) -> bool:
+        """Whether each mapped output is a row of the kernel."""
+        return self.maps.rows_per_sample > 1
+
+
+def prepare(
+    model: nn.Module,
+    x: Inputs,
+    outputs: Outputs,
+    output_weights: Tensor | None,
+    parameters: Iterable[str] | str | None,
+    *,
+    by_layer: bool = False,
+) -> Problem:
+    """Check a model and what is asked of it; the errors are those of `empirical_ntk`."""
+    chosen = _checks.select_parameters(model, parameters)
+    n_outputs = _checks.check_model(model, x)
+    first = next(iter(chosen.values()))
+    maps = output_map(outputs, output_weights, n_outputs, first.dtype, first.device)
+    # A parameter that the model itself owns is a layer of its own.
+    owners = {name: name.rpartition(".")[0] or name for name in chosen}
+    layers = owners if by_layer else dict.fromkeys(chosen, "")
+    return Problem(model, chosen, maps, n_outputs, layers)
+
+
+def check_second(problem: Problem, x2: Inputs) -> int:
+    """Refuse samples for the columns that do not fit those of the rows; their number."""
+    n_outputs = _checks.check_model(problem.model, x2, "x2")
+    if n_outputs != problem.n_outputs:
+        raise ValueError(
+            f"model must return as many outputs on x2 as on x1, {problem.n_outputs}, got "
+            f"{n_outputs}. Give both the same shape beyond the first axis."
+        )
+    return _inputs.n_samples(x2)
+
+
+def require_symmetric(problem: Problem, outputs: Outputs) -> None:
+    """Raise ValueError where a word of ``outputs`` gives no symmetric matrix."""
+    if outputs == "full" or not problem.maps.symmetric:
+        raise ValueError(
+            f'outputs must give a symmetric matrix, got {outputs!r}. Use "flatten", '
+            '"average", "mean_output" or a block (c, c).'
+        )

@@ -1,8 +1,9 @@
 """Top eigenpairs of the flattened superposition kernel: time, peak memory, residual.
 
-Run as ``python benchmarks/superposition_spectrum.py``. Each case runs in a process of its
-own, so that peaks do not mix. The dense way builds the kernel and decomposes it; it runs
-at the largest size at which that takes seconds, beside ours at the same size.
+Run as ``python benchmarks/superposition_spectrum.py [LARGEST]``. Each case runs in a
+process of its own, so that peaks do not mix. The dense way builds the kernel and decomposes
+it, at two sizes up to LARGEST samples (300 unless told: that takes minutes), beside ours at
+the same sizes.
 """
 
 import resource
@@ -17,7 +18,7 @@ from entk_lib.models import TiedAutoencoder
 from entk_lib.tasks import superposition
 
 N_FEATURES, N_HIDDEN, SPARSITY, K = 50, 10, 0.9, 80
-CASES = (("small side", 500), ("small side", 60), ("dense", 60))
+SIZES = (100, 300)
 
 
 def peak_gib() -> float:
@@ -67,12 +68,15 @@ def main() -> None:
     if len(sys.argv) == 3:
         run(sys.argv[1], int(sys.argv[2]))
         return
+    largest = int(sys.argv[1]) if len(sys.argv) == 2 else SIZES[-1]
+    cases = [("small side", 500)]
+    cases += [(way, n) for n in SIZES if n <= largest for way in ("small side", "dense")]
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, float64, top {K}")
     print(
         f"{'way':<11} {'D':>5} {'rows':>7} {'first s':>9} {'best s':>9} {'peak GiB':>9} "
         f"{'import':>9} {'residual':>9}"
     )
-    for way, n_samples in CASES:
+    for way, n_samples in cases:
         subprocess.run([sys.executable, __file__, way, str(n_samples)], check=True)
 
 

@@ -144,6 +144,43 @@ def feature_alignment(
     return coordinates.norm(dim=1).clamp_max(1.0).mT
 
 
+def purity_ceiling(basis: Float[Tensor, "n k"], features: Float[Tensor, "n f 2"]) -> float:
+    """Largest mean purity that orthonormal vectors of a span can reach.
+
+    The purity of a vector is its largest squared projection on one cosine and sine pair.
+    With as many vectors as the span has dimensions, the mean cannot exceed the mean of
+    the largest squared cosines between the span and the pairs' planes, two a plane.
+
+    Args:
+        basis: Columns that span the space, shape ``(n, k)``.
+        features: Cosine and sine pairs in orthogonal planes, shape ``(n, f, 2)``.
+
+    Returns:
+        The bound, from 0 to 1.
+
+    Raises:
+        ValueError: If shapes do not match or entries are not finite.
+
+    Example:
+        >>> axes = torch.eye(4)
+        >>> purity_ceiling(axes[:, :2], axes[:, :2].unsqueeze(1))
+        1.0
+    """
+    _checks.require_matrix("basis", basis)
+    _checks.require_finite("features", features)
+    if features.ndim != 3 or features.shape[2] != 2 or len(features) != len(basis):
+        raise ValueError(
+            f"features must have shape ({len(basis)}, f, 2), cosine and sine pairs with "
+            f"one row per row of the basis, got {tuple(features.shape)}."
+        )
+    span = _orthonormal(basis)
+    planes = [_orthonormal(plane) for plane in features.unbind(1)]
+    cosines = torch.cat([torch.linalg.svdvals(plane.mT @ span) for plane in planes])
+    dimensions = span.shape[1]
+    best = cosines.square().sort(descending=True).values[:dimensions]
+    return float(best.sum().clamp_max(dimensions) / dimensions)
+
+
 def _orthonormal(basis: Tensor, relative_tolerance: float | None = None) -> Tensor:
     # SVD, not QR: QR of a rank-deficient basis returns extra, arbitrary directions.
     left, sizes, _ = torch.linalg.svd(basis.double(), full_matrices=False)

@@ -11,13 +11,11 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
-from entk_lib import _checks
+from entk_lib import _checks, _progress
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 State = dict[str, Tensor]
 MakeOptimizer = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
-
-_SECONDS_BEFORE_BAR = 2.0
 
 
 @dataclass
@@ -109,6 +107,25 @@ def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
         0.1
     """
     return lambda parameters: torch.optim.Adam(list(parameters), lr=learning_rate)
+
+
+def adamw(learning_rate: float, weight_decay: float = 0.01) -> MakeOptimizer:
+    """AdamW with torch's other defaults, for `train`.
+
+    Args:
+        learning_rate: Step size.
+        weight_decay: Share of ``learning_rate`` by which weights shrink at each step.
+
+    Returns:
+        A function from parameters to their optimizer.
+
+    Example:
+        >>> adamw(0.1)([nn.Parameter(torch.zeros(1))]).defaults["weight_decay"]
+        0.01
+    """
+    return lambda parameters: torch.optim.AdamW(
+        list(parameters), lr=learning_rate, weight_decay=weight_decay
+    )
 
 
 def train(
@@ -316,7 +333,7 @@ def _loop(
     bar = tqdm(
         total=steps,
         desc="training",
-        delay=_SECONDS_BEFORE_BAR,
+        delay=_progress.SECONDS_BEFORE_BAR,
         leave=False,
         file=sys.stderr,
         **silence,

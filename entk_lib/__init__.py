@@ -29,7 +29,14 @@ from entk_lib.plans import ParameterPlan
 from entk_lib.rotations import smoothness_rotation
 
 # spectra
-from entk_lib.spectra import Cliff, Spectrum, factor_spectrum, find_cliffs, kernel_spectrum
+from entk_lib.spectra import (
+    Cliff,
+    Spectrum,
+    factor_spectrum,
+    find_cliffs,
+    kernel_spectrum,
+    participation_ratio,
+)
 
 __version__ = "0.1.0"
 
@@ -55,6 +62,7 @@ __all__ = [
     "ledger",
     "models",
     "ntk_spectrum",
+    "participation_ratio",
     "plotting",
     "purity_ceiling",
     "smoothness_rotation",

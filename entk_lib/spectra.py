@@ -199,6 +199,39 @@ def find_cliffs(
     return cliffs
 
 
+def participation_ratio(eigenvalues: Float[Tensor, " k"]) -> float:
+    r"""How many eigenvalues carry the spectrum, weighed by their size.
+
+    .. math:: \mathrm{PR} = \frac{(\sum_i \lambda_i)^2}{\sum_i \lambda_i^2}
+
+    It is k for k equal eigenvalues and 1 where one outweighs all others. Of a part of a
+    spectrum, such as all beyond a cliff, it counts the directions of that part.
+
+    Args:
+        eigenvalues: Descending, not negative, at least one above zero.
+
+    Returns:
+        The ratio, from 1 to k; dimensionless.
+
+    Raises:
+        ValueError: If eigenvalues are not a finite descending vector, or all are zero.
+
+    References:
+        Gao et al. (2017), "A theory of multineuronal dimensionality, dynamics and
+        measurement", bioRxiv 214262.
+
+    Example:
+        >>> participation_ratio(torch.tensor([2.0, 2.0, 2.0, 0.0]))
+        3.0
+    """
+    _check_descending(eigenvalues)
+    values = eigenvalues.double()
+    if values[0] == 0:
+        raise ValueError("eigenvalues must not all be zero. Pass those above rounding.")
+    values = values / values[0]  # squares of very small ones would vanish
+    return float(values.sum().square() / values.square().sum())
+
+
 def leading_eigenpairs(
     matrix: Float[Tensor, "q q"], k: int | None, *, size: int = 0, noise: float = 0.0
 ) -> tuple[Float[Tensor, " k"], Float[Tensor, "q k"]]:

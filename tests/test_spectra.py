@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import jacobian_rows, loop_kernel, reduce_outputs
 
-from entk_lib import Spectrum, empirical_ntk, factor_spectrum, kernel_spectrum, ntk_spectrum
+from entk_lib import (
+    Spectrum,
+    empirical_ntk,
+    factor_spectrum,
+    kernel_spectrum,
+    ntk_spectrum,
+    participation_ratio,
+)
 
 SYMMETRIC = ["flatten", "average", "mean_output", (1, 1)]
 
@@ -169,3 +176,20 @@ def test_repr_counts_pairs_and_their_share_of_the_trace():
     assert (
         repr(spectrum) == "Spectrum(2 eigenpairs of a kernel of size 5, 50.0% of its trace)"
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-200, 1e200])
+def test_the_participation_ratio_of_known_spectra(scale):
+    values = torch.tensor([3.0, 1.0, 0.0], dtype=torch.float64) * scale
+    assert participation_ratio(values) == pytest.approx(16 / 10)
+    assert participation_ratio(values[:1]) == 1
+    assert participation_ratio(torch.full((7,), scale, dtype=torch.float64)) == pytest.approx(7)
+
+
+def test_a_participation_ratio_needs_descending_eigenvalues_above_zero():
+    with pytest.raises(ValueError, match="must not all be zero"):
+        participation_ratio(torch.zeros(3))
+    with pytest.raises(ValueError, match="descending order"):
+        participation_ratio(torch.tensor([1.0, 2.0]))
+    with pytest.raises(ValueError, match="must not be negative"):
+        participation_ratio(torch.tensor([1.0, -2.0]))

@@ -61,6 +61,7 @@ portability: $(READY)  ## the same on one thread and with other instruction sets
 chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	@for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter || exit 1; done
 	$(BIN)/python book/readme_picture.py
+	$(BIN)/python book/ledger_page.py
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters

@@ -14,6 +14,7 @@ class Claim:
         here: Our figure with its spread over seeds, as text made from the run.
         agrees: Whether they agree by the rule that the chapter states.
         source: Where it is published.
+        tolerance: When the two agree, in a few words.
     """
 
     statement: str
@@ -21,20 +22,28 @@ class Claim:
     here: str
     agrees: bool
     source: str
+    tolerance: str
 
 
 @dataclass(frozen=True)
 class _Ledger:
     claims: tuple[Claim, ...]
 
-    def _rows(self) -> list[tuple[str, str, str, str, str]]:
+    def _rows(self) -> list[tuple[str, ...]]:
         return [
-            (c.statement, c.published, c.here, "yes" if c.agrees else "**no**", c.source)
+            (
+                c.statement,
+                c.published,
+                c.here,
+                c.tolerance,
+                "yes" if c.agrees else "**no**",
+                c.source,
+            )
             for c in self.claims
         ]
 
     def _repr_markdown_(self) -> str:
-        head = ("claim", "published", "here", "agrees?", "source")
+        head = ("claim", "published", "here", "agrees if", "agrees?", "source")
         lines = [head, ("---",) * len(head), *self._rows()]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
@@ -59,11 +68,12 @@ def ledger(claims: Sequence[Claim]) -> _Ledger:
         ValueError: If a claim leaves a column empty or breaks the table with a ``|``.
 
     Example:
-        >>> ledger([Claim("a cliff", "after 50", "after 50, 10 of 10", True, "Fig. 1")])
-        a cliff: published after 50, here after 50, 10 of 10, agrees (Fig. 1)
+        >>> ledger([Claim("a cliff", "50", "49 to 51", True, "Fig. 1", "in the range")])
+        a cliff: published 50, here 49 to 51, agrees (Fig. 1)
     """
     for claim in claims:
-        for text in (claim.statement, claim.published, claim.here, claim.source):
+        texts = (claim.statement, claim.published, claim.here, claim.source)
+        for text in (*texts, claim.tolerance):
             if not text or "|" in text or "\n" in text:
                 raise ValueError(
                     f"a claim's texts must be one non-empty line without '|', got {text!r}."

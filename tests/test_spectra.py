@@ -183,7 +183,9 @@ def test_the_participation_ratio_of_known_spectra(scale):
     values = torch.tensor([3.0, 1.0, 0.0], dtype=torch.float64) * scale
     assert participation_ratio(values) == pytest.approx(16 / 10)
     assert participation_ratio(values[:1]) == 1
-    assert participation_ratio(torch.full((7,), scale, dtype=torch.float64)) == pytest.approx(7)
+    assert participation_ratio(
+        torch.full((7,), scale, dtype=torch.float64)
+    ) == pytest.approx(7)
 
 
 def test_a_participation_ratio_needs_descending_eigenvalues_above_zero():

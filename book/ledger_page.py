@@ -1,0 +1,163 @@
+"""The reproduction ledger: one page from the tables that the chapters store.
+
+As a program it writes the page. As a Sphinx extension it stops the build of a book whose
+page quotes anything but what the chapters printed.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import yaml
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+import normalise
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "reference" / "ledger.md"
+HEAD = ["claim", "published", "here", "agrees if", "agrees?", "source"]
+_OPENING = """\
+# The reproduction ledger
+
+Every published claim that the chapters put to the test: what was published, what came out
+here with its spread over seeds, and the rule by which the two agree. The page is made from
+the tables that the chapters print; the book does not build if it quotes anything else.
+"""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A chapter's table of claims.
+
+    Attributes:
+        chapter: The notebook's stem.
+        title: The chapter's title.
+        section: Heading above the cell that made the table.
+        cell: Number of that cell, as a notebook counts executions.
+        rows: The cells of the table's rows.
+    """
+
+    chapter: str
+    title: str
+    section: str
+    cell: int
+    rows: list[list[str]]
+
+
+def tables(notebook: nbformat.NotebookNode, chapter: str) -> list[Table]:
+    """The tables of claims that a chapter stores.
+
+    Args:
+        notebook: A notebook of format 4, executed.
+        chapter: Its stem, for links.
+
+    Returns:
+        Tables in the order of the chapter.
+    """
+    title, section, found = chapter, "", []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            headings = re.findall(r"^(#+) (.+)$", cell.source, re.MULTILINE)
+            for level, text in headings:
+                title, section = (text, section) if level == "#" else (title, text)
+            continue
+        for output in cell.outputs:
+            text = output.get("data", {}).get("text/markdown", "")
+            head, _, *rows = [_cells(line) for line in text.splitlines()] or [[], []]
+            if head == HEAD:
+                found.append(Table(chapter, title, section, cell.execution_count, rows))
+    return found
+
+
+def _cells(line: str) -> list[str]:
+    return [text.strip() for text in line.strip().strip("|").split("|")]
+
+
+def chapters(root: Path) -> list[Path]:
+    """The chapters of the book, in the order of its contents."""
+    contents = yaml.safe_load((root / "_toc.yml").read_text())
+    entries = [e["file"] for part in contents["parts"] for e in part["chapters"]]
+    files = [root / f"{entry}.ipynb" for entry in entries]
+    return [file for file in files if file.exists()]
+
+
+def page(root: Path = ROOT) -> str:
+    """The page's text, from the stored chapters.
+
+    Args:
+        root: The book's folder.
+
+    Returns:
+        Markdown.
+    """
+    every = [t for p in chapters(root) for t in tables(normalise.read(p), p.stem)]
+    rows = [row for table in every for row in table.rows]
+    failed = [(table, row) for table in every for row in table.rows if row[4] != "yes"]
+    parts = [
+        _OPENING,
+        f"{len(rows)} claims, {len(rows) - len(failed)} agree, {len(failed)} do not:",
+        "\n".join(
+            f"- {row[0]}: published {row[1]}, here {row[2]} ({_link(table)})"
+            for table, row in failed
+        ),
+    ]
+    for table in every:
+        lines = [HEAD, ["---"] * len(HEAD), *table.rows]
+        parts += [
+            f"## {table.title}",
+            f"Made by cell {table.cell}, in {_link(table)}.",
+            "\n".join("| " + " | ".join(line) + " |" for line in lines),
+        ]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _link(table: Table) -> str:
+    anchor = re.sub(r"[^\w\- ]", "", table.section.lower()).replace(" ", "-")
+    return f"[{table.section}](../chapters/{table.chapter}.ipynb#{anchor})"
+
+
+def check(root: Path = ROOT) -> None:
+    """Compare the stored page with the chapters.
+
+    Args:
+        root: The book's folder.
+
+    Raises:
+        ExtensionError: If they differ; names the first line that does.
+    """
+    expected = page(root).splitlines()
+    stored = (root / PAGE.relative_to(ROOT)).read_text(encoding="utf-8").splitlines()
+    if stored == expected:
+        return
+    length = max(len(stored), len(expected))
+    padded = zip(
+        stored + [""] * (length - len(stored)),
+        expected + [""] * (length - len(expected)),
+        strict=True,
+    )
+    number, (got, wanted) = next(
+        (i, pair) for i, pair in enumerate(padded, 1) if pair[0] != pair[1]
+    )
+    raise ExtensionError(
+        f"the ledger must quote what the chapters printed, {wanted!r}, got {got!r} in line "
+        f"{number} of {PAGE.relative_to(ROOT)}. Run python book/ledger_page.py."
+    )
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Check the page before anything is built.
+
+    Args:
+        app: Sphinx's application.
+
+    Returns:
+        What Sphinx wants to know of an extension.
+    """
+    app.connect("builder-inited", lambda app: check(Path(app.srcdir)))
+    return {"parallel_read_safe": True}
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -35,15 +35,15 @@ class _Ledger:
                 c.statement,
                 c.published,
                 c.here,
-                c.tolerance,
                 "yes" if c.agrees else "**no**",
+                c.tolerance,
                 c.source,
             )
             for c in self.claims
         ]
 
     def _repr_markdown_(self) -> str:
-        head = ("claim", "published", "here", "agrees if", "agrees?", "source")
+        head = ("claim", "published", "here", "agrees?", "agrees if", "source")
         lines = [head, ("---",) * len(head), *self._rows()]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

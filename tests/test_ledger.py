@@ -13,13 +13,13 @@ CLAIMS = [
 def test_markdown_has_a_row_for_each_claim_in_order():
     lines = ledger(CLAIMS)._repr_markdown_().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells[0] == ["claim", "published", "here", "agrees if", "agrees?", "source"]
+    assert cells[0] == ["claim", "published", "here", "agrees?", "agrees if", "source"]
     assert cells[1] == ["---"] * 6
     assert cells[2] == [
-        *("a cliff after 50", "50", "50 in 10 of 10 seeds", "nine of ten", "yes", "Fig. 1")
+        *("a cliff after 50", "50", "50 in 10 of 10 seeds", "yes", "nine of ten", "Fig. 1")
     ]
     assert cells[3] == [
-        *("a cliff after 80", "80", "77 (75 to 79)", "within 1", "**no**", "Fig. 2")
+        *("a cliff after 80", "80", "77 (75 to 79)", "**no**", "within 1", "Fig. 2")
     ]
     assert len(cells) == 4
 

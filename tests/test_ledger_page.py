@@ -62,15 +62,13 @@ def test_every_chapter_with_claims_is_found_with_cell_and_section(tmp_path):
     )
     notebook = nbformat.v4.new_notebook(
         cells=[
-            nbformat.v4.new_markdown_cell(
-                "# A title\n\n## A part\n\n## What came out?"
-            ),
+            nbformat.v4.new_markdown_cell("# A title\n\n## A part\n\n## What came out?"),
             nbformat.v4.new_code_cell("...", outputs=[output], execution_count=7),
         ]
     )
     (table,) = ledger_page.tables(notebook, "09_x")
     assert (table.title, table.section, table.cell) == ("A title", "What came out?", 7)
-    assert table.rows[0] == ["a", "1", "2 to 3", "in the range", "**no**", "Fig. 1"]
+    assert table.rows[0] == ["a", "1", "2 to 3", "**no**", "in the range", "Fig. 1"]
     (tmp_path / "chapters").mkdir()
     nbformat.write(notebook, tmp_path / "chapters" / "09_x.ipynb")
     (tmp_path / "_toc.yml").write_text("parts: [{chapters: [{file: chapters/09_x}]}]")

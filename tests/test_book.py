@@ -189,3 +189,9 @@ def test_the_versions_agree():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"]
     assert entk_lib.__version__ == cited
     assert f'version = "{cited}"' in (ROOT / "pyproject.toml").read_text()
+
+
+def test_ledgers_show_as_tables():
+    # The default, commonmark, knows no tables: readers saw rows of bars.
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())["sphinx"]["config"]
+    assert config["nb_render_markdown_format"] == "myst"

@@ -1,9 +1,14 @@
 """Chapters as they are stored: everything that changes from run to run taken out."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
+
+_WIDGETS = "application/vnd.jupyter.widget-state+json"
+_VIEW = "application/vnd.jupyter.widget-view+json"
 
 _KEPT_NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -24,8 +29,11 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     Raises:
         ValueError: If a cell holds a warning or another text on stderr.
     """
-    clean: Any = nbformat.from_dict(notebook)
+    clean: Any = _with_stable_widgets(notebook)
+    widgets = clean.metadata.get("widgets")
     clean.metadata = nbformat.from_dict(_KEPT_NOTEBOOK_METADATA)
+    if widgets:
+        clean.metadata.widgets = widgets
     for index, cell in enumerate(clean.cells):
         cell.id = f"cell-{index}"
         for key in _DROPPED_CELL_METADATA:
@@ -37,6 +45,37 @@ def normalised(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                     output.execution_count = cell.execution_count
     clean.nbformat, clean.nbformat_minor = 4, 5
     return clean
+
+
+def _with_stable_widgets(notebook: nbformat.NotebookNode) -> Any:
+    # A widget's id is drawn at random; here it says where the widget first appears. Of the
+    # state only what the cells show is kept, and what that refers to.
+    state = notebook.metadata.get("widgets", {}).get(_WIDGETS, {}).get("state", {})
+    shown = [
+        output.data[_VIEW]["model_id"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if _VIEW in output.get("data", {})
+    ]
+    named: dict[str, str] = {}
+    for name in shown:
+        if name in state:
+            parts = re.findall(r"IPY_MODEL_([\w-]+)", json.dumps(state[name]))
+            for part in (name, *parts):
+                named.setdefault(part, f"widget-{len(named)}")
+    clean = nbformat.from_dict(notebook)
+    kept = {named[name]: state[name] for name in named}
+    if kept:
+        clean.metadata["widgets"] = {
+            _WIDGETS: {"state": kept, "version_major": 2, "version_minor": 0}
+        }
+    else:
+        clean.metadata.pop("widgets", None)
+    text = nbformat.writes(clean)
+    if named:
+        pattern = re.compile("|".join(map(re.escape, sorted(named, key=len)[::-1])))
+        text = pattern.sub(lambda match: named[match[0]], text)
+    return nbformat.reads(text, as_version=4)  # pyright: ignore
 
 
 def _joined_streams(outputs: list[Any], cell_id: str) -> list[Any]:

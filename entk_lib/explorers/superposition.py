@@ -178,14 +178,21 @@ def measure(
         aligns with above 0.5.
     """
     n_features = x.shape[1]
+    # A network of few parameters may have fewer eigenpairs than are shown: take them all.
+    n_shown = n_features + EXTRA
+    n_params = sum(p.numel() for p in network.parameters())
     spectrum = ntk_spectrum(
-        network, x, k=n_features + EXTRA, outputs="flatten", output_weights=output_weights
+        network,
+        x,
+        k=None if n_params < 5 * n_shown else n_shown,
+        outputs="flatten",
+        output_weights=output_weights,
     )
     aligned = _aligned(spectrum, x)
     values = spectrum.eigenvalues / spectrum.eigenvalues[0]
-    stops = [float(cliff.stop) for cliff in find_cliffs(spectrum.eigenvalues)]
+    stops = [float(c.stop) for c in find_cliffs(spectrum.eigenvalues[:n_shown])]
     return {
-        "eigenvalues": _filled(values.float(), n_features + EXTRA),
+        "eigenvalues": _filled(values.float(), n_shown),
         "cliffs": _filled(torch.tensor(stops), N_CLIFFS),
         "alignment": quantised(aligned),
         "passing": (aligned.amax(0) > 0.5).sum().float(),

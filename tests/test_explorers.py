@@ -182,7 +182,7 @@ def test_update_replaces_what_is_drawn(run):
 
 def test_an_explorer_is_shown_with_its_static_figure(run, coders):
     trained, start, samples = coders
-    span = torch.linalg.qr(torch.eye(25, dtype=torch.float64)[:, :4]).Q
+    span = torch.linalg.qr(torch.eye(25, dtype=torch.float64)[:, :8]).Q
     shown = (
         explorers.Grokking({"one": run[-1]}, modulus=MODULUS, start=1),
         explorers.Superposition(

@@ -54,11 +54,12 @@ def packed(arrays: Mapping[str, Tensor]) -> tuple[bytes, dict[str, Any]]:
     return bytes(blob), where
 
 
-def quantised(values: Tensor) -> Tensor:
-    """Numbers in whole steps: of 1/255 if none is negative, of 1/127 otherwise.
+def quantised(values: Tensor, *, signed: bool = False) -> Tensor:
+    """Numbers in whole steps, of 1/255 from 0 to 1, or of 1/127 from -1 to 1.
 
     Args:
-        values: In [0, 1], or in [-1, 1]; any shape.
+        values: In [0, 1], or in [-1, 1] if signed; any shape.
+        signed: Whether values may be negative.
 
     Returns:
         The same shape, uint8 or int8; off by at most half a step.
@@ -66,14 +67,15 @@ def quantised(values: Tensor) -> Tensor:
     Raises:
         ValueError: If a value lies outside, or is not a number.
     """
-    if not bool((values.abs() <= 1 + 1e-6).all()):
+    low = -1 if signed else 0
+    inside = (values >= low - 1e-6) & (values <= 1 + 1e-6)
+    if not bool(inside.all()):
         raise ValueError(
-            f"values must lie in [-1, 1], got {float(values.abs().max()):.3g} as the "
-            "largest magnitude. Divide by it first."
+            f"values must lie in [{low}, 1], got {float(values[~inside][0]):.3g}. Divide by "
+            "the largest magnitude first, and say signed=True for negative ones."
         )
-    signed = bool((values < 0).any())
-    dtype, largest = (torch.int8, 127) if signed else (torch.uint8, 255)
-    return (values.clamp(-1, 1) * largest).round().to(dtype)
+    dtype, steps = (torch.int8, 127) if signed else (torch.uint8, 255)
+    return (values.clamp(low, 1) * steps).round().to(dtype)
 
 
 def javascript(name: str) -> str:

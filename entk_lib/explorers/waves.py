@@ -72,7 +72,8 @@ class Waves(Explorer):
         vectors, powers = [], []
         for basis in spans.values():
             for state in (basis.double(), rotated(basis.double(), modulus)):
-                vectors.append(quantised(state.T / state.abs().amax(0).unsqueeze(1)))
+                scaled = state.T / state.abs().amax(0).unsqueeze(1)
+                vectors.append(quantised(scaled, signed=True))
                 powers.append(quantised(fourier_power(state, modulus)))
         grid = (len(spans), 2)
         arrays = {

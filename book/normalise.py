@@ -63,7 +63,7 @@ def _with_stable_widgets(notebook: nbformat.NotebookNode) -> Any:
             parts = re.findall(r"IPY_MODEL_([\w-]+)", json.dumps(state[name]))
             for part in (name, *parts):
                 named.setdefault(part, f"widget-{len(named)}")
-    clean = nbformat.from_dict(notebook)
+    clean: Any = nbformat.from_dict(notebook)
     kept = {named[name]: state[name] for name in named}
     if kept:
         clean.metadata["widgets"] = {

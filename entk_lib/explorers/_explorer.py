@@ -71,8 +71,8 @@ def quantised(values: Tensor, *, signed: bool = False) -> Tensor:
     inside = (values >= low - 1e-6) & (values <= 1 + 1e-6)
     if not bool(inside.all()):
         raise ValueError(
-            f"values must lie in [{low}, 1], got {float(values[~inside][0]):.3g}. Divide by "
-            "the largest magnitude first, and say signed=True for negative ones."
+            f"values must lie in [{low}, 1], got {float(values[~inside][0]):.3g}. Divide "
+            "by the largest magnitude first, and say signed=True for negative ones."
         )
     dtype, steps = (torch.int8, 127) if signed else (torch.uint8, 255)
     return (values.clamp(low, 1) * steps).round().to(dtype)

@@ -109,8 +109,13 @@ class Waves(Explorer):
         for i, (name, color) in enumerate(
             zip(names, (ORANGE, PURPLE, BLUE, GREEN), strict=True)
         ):
-            places = torch.arange(i * per_family, (i + 1) * per_family)
-            right.bar(places, power[places], color=color, label=name)
+            places = range(i * per_family, (i + 1) * per_family)
+            right.bar(
+                places,
+                power[i * per_family :][:per_family].tolist(),
+                color=color,
+                label=name,
+            )
         right.set(xlabel="wave: family by family, frequency by frequency", ylabel="power")
         right.set_ylim(0, 1)
         right.legend()

@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   ?= .venv
 BENCH  ?= .bench-venv
+OLDEST ?= .oldest-venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
@@ -14,7 +15,7 @@ chapters chapter-test: export TQDM_DISABLE := 1
 unit typed-test chapter-test: export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit doctest typed-test chapter-test portability chapters lab bench clean
+.PHONY: help book test lint unit doctest typed-test chapter-test portability chapters lab oldest bench clean address
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -77,6 +78,20 @@ bench: $(READY) $(BENCH)/.ready  ## time and memory of the kernels, beside other
 	$(BIN)/python benchmarks/superposition_spectrum.py
 	$(BIN)/python benchmarks/growth.py
 	$(BENCH)/bin/python benchmarks/kernels.py
+
+$(OLDEST)/.ready: tests/oldest.txt pyproject.toml
+	rm -rf $(OLDEST)
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/oldest.txt
+	@touch $@
+
+# First the cell for Colab, which installs the library there; then the library's tests.
+oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with
+	$(OLDEST)/bin/python tests/colab_standin.py chapters/01_tangent_kernel.ipynb
+	$(OLDEST)/bin/python -m pytest tests --quiet -m "not slow" -k "not book and not ledger_page and not address and not normalise" -o filterwarnings=default
+
+address:  ## set the repository's address everywhere: make address URL=https://github.com/OWNER/NAME
+	$(BIN)/python book/address.py $(if $(URL),$(URL),--unset)
 
 clean:  ## remove the built book, keep the environment
 	rm -rf _build

@@ -30,6 +30,8 @@ def _configure(app: Sphinx, config: Config) -> None:
         listeners[:] = [
             one for one in listeners if one.handler.__module__ != "sphinx_thebe"
         ]
+    styles = app.registry.css_files
+    styles[:] = [style for style in styles if style[0] != "sphinx-thebe.css"]
 
 
 def _copy_mathjax(app: Sphinx, error: Exception | None) -> None:

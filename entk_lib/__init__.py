@@ -1,5 +1,9 @@
 """The empirical neural tangent kernel of a model, its spectrum, and the features in it."""
 
+# isort: off
+from entk_lib import _versions as _versions  # first: the rest may need a newer torch
+# isort: on
+
 from entk_lib import analytic, dynamics, models, plotting, tasks, training
 
 # kernels
@@ -26,6 +30,7 @@ from entk_lib.linearized import LinearizedPredictor
 from entk_lib.ntk_spectra import ntk_spectrum
 from entk_lib.operators import NTKOperator
 from entk_lib.plans import ParameterPlan
+from entk_lib.preflight import Preflight, preflight
 from entk_lib.rotations import smoothness_rotation
 
 # spectra
@@ -47,6 +52,7 @@ __all__ = [
     "NTKOperator",
     "Outputs",
     "ParameterPlan",
+    "Preflight",
     "Spectrum",
     "analytic",
     "chance_overlap",
@@ -64,6 +70,7 @@ __all__ = [
     "ntk_spectrum",
     "participation_ratio",
     "plotting",
+    "preflight",
     "purity_ceiling",
     "smoothness_rotation",
     "subspace_overlap",

@@ -206,6 +206,7 @@ def _term_jacobian(term: Term, use: Use, gradients: Tensor) -> Tensor:
     if term.vocabulary:
         rows = gradients.new_zeros(n, mapped, n_out, term.vocabulary)
         index = inputs.reshape(n, 1, 1, positions).expand(n, mapped, n_out, positions)
+        index = index.long()  # older torch wants it so
         rows.scatter_add_(3, index, gradients[0].permute(1, 2, 3, 0))
         return rows.flatten(2)
     # One product for each sample and group: (mapped * out, positions) (positions, in).

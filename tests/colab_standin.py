@@ -3,15 +3,20 @@
 Usage: python tests/colab_standin.py chapters/01_tangent_kernel.ipynb
 
 For an environment with other versions of torch and numpy than ours. The library comes from
-this checkout's last commit, by git, as it would from the repository. Ends with an error if
-torch or numpy were replaced, or the preflight is not ready afterwards.
+this checkout's last commit, by git over HTTP from this machine, as it would from the
+repository. Ends with an error if torch or numpy were replaced, or the preflight is not
+ready afterwards.
 """
 
+import functools
+import http.server
 import importlib
 import json
 import re
 import subprocess
 import sys
+import tempfile
+import threading
 import types
 from importlib import metadata
 from pathlib import Path
@@ -19,16 +24,36 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def colab_cell(notebook: Path) -> str:
-    """The cell's source, with this checkout in place of the repository."""
+def git(*arguments: str) -> str:
+    """What git prints."""
+    command = ["git", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def serve(folder: str) -> str:
+    """The address under which a copy of this checkout's repository is served."""
+    git("clone", "--quiet", "--bare", str(ROOT), f"{folder}/book.git")
+    git("-C", f"{folder}/book.git", "update-server-info")
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    handler = functools.partial(Quiet, directory=folder)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/book.git"
+
+
+def colab_cell(notebook: Path, address: str) -> str:
+    """The cell's source, with another repository in it."""
     cells = json.loads(notebook.read_text())["cells"]
     (cell,) = (c for c in cells if "colab" in c["metadata"].get("tags", []))
-    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    line = f'REPOSITORY, BRANCH = "file://{ROOT}", "{commit}"'
-    source, n = re.subn(
-        r"^REPOSITORY, BRANCH = .*$", line, "".join(cell["source"]), flags=re.M
-    )
+    commit = git("-C", str(ROOT), "rev-parse", "HEAD")
+    line = f'REPOSITORY, BRANCH = "{address}", "{commit}"'
+    pattern = re.compile(r"^REPOSITORY, BRANCH = .*$", re.MULTILINE)
+    source, n = pattern.subn(line, "".join(cell["source"]))
     if n != 1:
         raise ValueError(f"the cell must have one line with REPOSITORY, got {n}.")
     return source
@@ -47,7 +72,9 @@ def main(notebook: Path) -> None:
     for name in ("google", "google.colab"):
         sys.modules[name] = types.ModuleType(name)
     before = versions()
-    exec(compile(colab_cell(notebook), str(notebook), "exec"), {})
+    with tempfile.TemporaryDirectory() as folder:
+        source = colab_cell(notebook, serve(folder))
+        exec(compile(source, str(notebook), "exec"), {})
     importlib.invalidate_caches()
     after = versions()
     if before != after:

@@ -15,7 +15,8 @@ chapters chapter-test: export TQDM_DISABLE := 1
 unit typed-test chapter-test: export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit doctest typed-test chapter-test portability chapters lab oldest bench clean address
+.PHONY: help book test lint unit doctest typed-test chapter-test browser-test portability chapters \
+	zip lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -31,16 +32,17 @@ book: $(READY)  ## build the book, warnings as errors
 	$(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet .
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
-test: lint unit doctest typed-test chapter-test book  ## prove everything
+test: lint unit doctest typed-test chapter-test book browser-test  ## prove everything
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 unit: $(READY)  ## the library's tests
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests --ignore tests/browser
 
 doctest: $(READY)
 	$(BIN)/python -m pytest --doctest-modules entk_lib --quiet
@@ -48,10 +50,13 @@ doctest: $(READY)
 # Once more with every annotated shape checked; bad input is left out: it must reach our
 # own messages.
 typed-test: $(READY)
-	$(BIN)/python -m pytest tests --quiet -m "not slow" -k "not bad_arguments and not checks and not book and not memory and not chunking" --jaxtyping-packages=entk_lib,beartype.beartype
+	$(BIN)/python -m pytest tests --ignore tests/browser --quiet -m "not slow" -k "not address and not preflight and not bad_arguments and not checks and not book and not memory and not chunking" --jaxtyping-packages=entk_lib,beartype.beartype
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet chapters
+
+browser-test: $(READY)  ## every page in Chromium, if there is one
+	$(BIN)/python -m pytest tests/browser --quiet
 
 # The stored numbers must not hang on one machine's last digits.
 portability: $(READY)  ## the same on one thread and with other instruction sets
@@ -63,6 +68,9 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	@for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter || exit 1; done
 	$(BIN)/python book/readme_picture.py
 	$(BIN)/python book/ledger_page.py
+
+zip: book  ## the book as one file that needs no network
+	$(BIN)/python book/offline_zip.py
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters
@@ -88,7 +96,7 @@ $(OLDEST)/.ready: tests/oldest.txt pyproject.toml
 # First the cell for Colab, which installs the library there; then the library's tests.
 oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with
 	$(OLDEST)/bin/python tests/colab_standin.py chapters/01_tangent_kernel.ipynb
-	$(OLDEST)/bin/python -m pytest tests --quiet -m "not slow" -k "not book and not ledger_page and not address and not normalise" -o filterwarnings=default
+	$(OLDEST)/bin/python -m pytest tests --ignore tests/browser --ignore tests/test_book.py --ignore tests/test_ledger_page.py --ignore tests/test_address.py --quiet -m "not slow" -o filterwarnings=default
 
 address:  ## set the repository's address everywhere: make address URL=https://github.com/OWNER/NAME
 	$(BIN)/python book/address.py $(if $(URL),$(URL),--unset)

@@ -98,6 +98,51 @@ def test_a_damaged_chapter_is_noticed(damage, problem):
     assert any(problem in found for found in check.problems(notebook))
 
 
+def with_widget(widget, layout):
+    """A notebook that shows one widget, with random ids, and stores another unseen."""
+    view = "application/vnd.jupyter.widget-view+json"
+    state = {
+        "ffff": {"model_name": "Forgotten", "state": {}},
+        widget: {"model_name": "Shown", "state": {"layout": f"IPY_MODEL_{layout}"}},
+        layout: {"model_name": "Layout", "state": {}},
+    }
+    shown = nbformat.v4.new_output("display_data", data={view: {"model_id": widget}})
+    cell = nbformat.v4.new_code_cell("explorer", outputs=[shown], execution_count=1)
+    notebook = nbformat.v4.new_notebook(cells=[cell])
+    notebook.metadata["widgets"] = {
+        "application/vnd.jupyter.widget-state+json": {"state": state}
+    }
+    return notebook
+
+
+def test_a_widget_s_random_ids_are_normalised_and_what_nobody_sees_is_dropped():
+    one, two = (
+        normalise.as_text(normalise.normalised(with_widget(*ids)))
+        for ids in (("a1b2", "c3d4"), ("9f8e", "7d6c"))
+    )
+    assert one == two
+    state = nbformat.reads(one, as_version=4).metadata.widgets
+    (models,) = (value["state"] for value in state.values())
+    assert [model["model_name"] for model in models.values()] == ["Shown", "Layout"]
+    assert models["widget-0"]["state"]["layout"] == "IPY_MODEL_widget-1"
+
+
+def figures_of_pages():
+    """Every figure of the Markdown pages, as (page, its lines)."""
+    for path in (ROOT / "intro.md", *(ROOT / "reference").glob("*.md")):
+        for block in re.findall(r"^```\{figure\}.*?^```$", path.read_text(), re.M | re.S):
+            yield path.name, block
+
+
+def test_figures_of_pages_have_alt_text_a_name_and_a_caption():
+    found = list(figures_of_pages())
+    assert found
+    for page, block in found:
+        assert re.search(r"^:alt: .{30,}$", block, re.M), page
+        assert re.search(r"^:name: fig-", block, re.M), page
+        assert len(block.split("\n\n", 1)[1]) > 30, page
+
+
 def run_execute(path):
     return subprocess.run(
         [sys.executable, str(ROOT / "book" / "execute.py"), str(path)],

@@ -1,0 +1,146 @@
+"""A browser and the built book, or a plain reason why these tests are skipped."""
+
+import functools
+import gzip
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(
+    (
+        found
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (found := shutil.which(name))
+    ),
+    None,
+)
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    """Nothing here draws numbers: the suite's fixture is not needed."""
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip(
+            "no Chromium on this machine: apt-get install chromium runs these tests"
+        )
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as running:
+        started = running.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def book(tmp_path_factory, browser):
+    """The book, built from a copy of the sources: never an old build."""
+    copy = tmp_path_factory.mktemp("book") / "source"
+    shutil.copytree(
+        ROOT,
+        copy,
+        ignore=shutil.ignore_patterns(".*", "_build", "*.egg-info", "__pycache__"),
+    )
+    tool = Path(sys.executable).parent / "jupyter-book"
+    command = [str(tool), "build", "--quiet", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return copy / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def server(book):
+    """The book over HTTP from this machine, for what does not work from a file."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = functools.partial(Quiet, directory=str(book))
+    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{serving.server_port}"
+    serving.shutdown()
+    serving.server_close()
+
+
+class Visit:
+    """One page, opened from its file with the network hanging, and what happened."""
+
+    def __init__(self, browser, path, *, width=1280, scheme="light", scripts=True):
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme=scheme,
+            java_script_enabled=scripts,
+        )
+        self.page = self.context.new_page()
+        self.outside, self.problems, self.files = [], [], set()
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("requestfailed", lambda r: self.problems.append(f"failed: {r.url}"))
+        self.page.route("**/*", self._request)
+        self.page.goto(path.as_uri(), wait_until="domcontentloaded")
+
+    def _console(self, message):
+        if message.type == "error":
+            self.problems.append(message.text)
+
+    def _request(self, route):
+        url = route.request.url
+        if url.startswith("file:"):
+            self.files.add(Path(url.removeprefix("file://").split("?")[0].split("#")[0]))
+            route.continue_()
+        elif url.startswith(("data:", "blob:")):
+            route.continue_()
+        else:  # never answered: a network that hangs
+            self.outside.append(url)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.context.close()
+
+    def settle(self):
+        """Wait until scripts and maths are done."""
+        self.page.wait_for_load_state("load")
+        self.page.wait_for_function(
+            "() => !window.MathJax?.startup?.promise ||"
+            " window.MathJax.startup.promise.then(() => true)"
+        )
+        return self
+
+    def gzipped(self):
+        """Bytes of the page and all that it loaded, each file compressed by itself."""
+        return sum(len(gzip.compress(f.read_bytes())) for f in self.files if f.exists())
+
+
+@pytest.fixture
+def visit(browser, book):
+    """Open a page of the book: ``visit(name, width=..., scheme=..., scripts=...)``."""
+    opened = []
+
+    def open_page(name, **options):
+        opened.append(Visit(browser, book / name, **options))
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        one.context.close()

@@ -3,6 +3,7 @@
 Usage: python book/offline_zip.py     (after `make book`; `make zip` does both)
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -75,7 +76,8 @@ def _wheel(root: Path, folder: Path) -> Path:
             shutil.copy(root / file, copy)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         command = [*pip, "--no-build-isolation", "--wheel-dir", str(folder), str(copy)]
-        subprocess.run(command, check=True)
+        dated = {**os.environ, "SOURCE_DATE_EPOCH": "1577836800"}  # the same wheel each time
+        subprocess.run(command, check=True, env=dated)
     (wheel,) = folder.glob("*.whl")
     return wheel
 

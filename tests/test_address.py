@@ -37,7 +37,7 @@ def test_every_place_of_the_book_agrees():
 def test_until_it_is_set_nothing_points_at_a_repository(tree):
     address.write(tree, address.parse(""))
     for path, text in texts(tree).items():
-        assert not re.search(r"(github\.com|mybinder\.org)/(?!user-attachments)", text), (
+        assert not re.search(r"(github\.com|mybinder\.org)/(?!OWNER/NAME)", text), (
             path
         )
 
@@ -176,7 +176,7 @@ def test_in_colab_the_cell_holds_torch_and_numpy_where_they_are(monkeypatch, cap
 
 
 def test_in_colab_without_an_address_the_cell_says_what_to_do(monkeypatch):
-    with pytest.raises(RuntimeError, match="does not know its repository. Clone it"):
+    with pytest.raises(RuntimeError, match=r"does not know its repository\. Clone it"):
         run_cell(monkeypatch, address.parse(""), in_colab=True)
 
 

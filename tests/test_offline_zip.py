@@ -1,4 +1,4 @@
-"""The zip holds the book, its notebooks, and a library that imports; always the same bytes."""
+"""The zip holds the book, its notebooks and a library that imports; always the same."""
 
 import shutil
 import subprocess
@@ -55,5 +55,5 @@ def test_the_zip_holds_all_that_a_reader_needs_without_a_network(root, tmp_path)
 
 
 def test_a_book_that_was_not_built_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="must be built.*Run make book"):
+    with pytest.raises(FileNotFoundError, match=r"must be built.*Run make book"):
         offline_zip.build(tmp_path)

@@ -100,7 +100,7 @@ class Waves(Explorer):
         """
         figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 3.4))
         grid = self._drawn["vectors"].float().reshape(self._modulus, -1) / 127
-        left.imshow(grid.T, origin="lower", cmap="RdBu_r", vmin=-1, vmax=1)
+        left.imshow(grid.T.numpy(), origin="lower", cmap="RdBu_r", vmin=-1, vmax=1)
         left.set(xlabel="a", ylabel="b", title=self._title)
         left.grid(visible=False)
         power = self._drawn["powers"].float() / 255

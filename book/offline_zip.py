@@ -76,7 +76,10 @@ def _wheel(root: Path, folder: Path) -> Path:
             shutil.copy(root / file, copy)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         command = [*pip, "--no-build-isolation", "--wheel-dir", str(folder), str(copy)]
-        dated = {**os.environ, "SOURCE_DATE_EPOCH": "1577836800"}  # the same wheel each time
+        dated = {
+            **os.environ,
+            "SOURCE_DATE_EPOCH": "1577836800",
+        }  # the same wheel each time
         subprocess.run(command, check=True, env=dated)
     (wheel,) = folder.glob("*.whl")
     return wheel

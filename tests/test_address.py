@@ -37,9 +37,7 @@ def test_every_place_of_the_book_agrees():
 def test_until_it_is_set_nothing_points_at_a_repository(tree):
     address.write(tree, address.parse(""))
     for path, text in texts(tree).items():
-        assert not re.search(r"(github\.com|mybinder\.org)/(?!OWNER/NAME)", text), (
-            path
-        )
+        assert not re.search(r"(github\.com|mybinder\.org)/(?!OWNER/NAME)", text), path
 
 
 def test_setting_and_unsetting_restores_every_byte(tree):

@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,6 +181,18 @@ def test_update_replaces_what_is_drawn(run):
     explorer.update({"mine": changed}, modulus=MODULUS)
     assert explorer.spec["runs"] == ["mine"]
     assert np.allclose(unpacked(explorer)["overlaps"][0], course["overlaps"] + 1)
+
+
+def test_the_explorers_stored_in_the_chapter_are_those_of_the_library():
+    path = Path(__file__).parent.parent / "chapters" / "explorers.ipynb"
+    (stored,) = json.loads(path.read_text())["metadata"]["widgets"].values()
+    models = [m["state"] for m in stored["state"].values() if "_esm" in m["state"]]
+    classes = (explorers.Superposition, explorers.Grokking, explorers.Waves)
+    assert [m["_esm"] for m in models] == [c._esm for c in classes], "make chapters"
+    assert all(m["_css"] == explorers.Explorer._css for m in models), "make chapters"
+    # What a page may weigh: each explorer's numbers, in base64, and its programme.
+    weights = [len(json.dumps(m)) for m in stored["state"].values()]
+    assert max(weights) < 700_000
 
 
 def test_an_explorer_is_shown_with_its_static_figure(run, coders):

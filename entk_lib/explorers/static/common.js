@@ -165,14 +165,14 @@ class Plot {
 
   across(name, color, y, text) {
     const { left, right, top } = this.frame;
-    const group = this.group(name, `${color} mark`);
+    const group = this.group(name, `${color} ruler`);
     element(group, "line", { x1: left, x2: right, y1: this.Y(y), y2: this.Y(y) });
     if (text) element(group, "text", { x: right, y: Math.max(this.Y(y) - 4, top + 8), "text-anchor": "end" }, text);
   }
 
   upright(name, color, places) {
     const { top, bottom } = this.frame;
-    const group = this.group(name, `${color} mark`);
+    const group = this.group(name, `${color} ruler`);
     for (const { at, text } of places) {
       element(group, "line", { x1: this.X(at), x2: this.X(at), y1: top, y2: bottom });
       if (text) element(group, "text", { x: this.X(at) + 3, y: top + 10 }, text);

@@ -40,17 +40,19 @@ function element(parent, tag, attributes = {}, text = "") {
   return made;
 }
 
+// Several explorers share a page, each with its own copy of this module: ids must differ.
+const own = Math.random().toString(36).slice(2);
 let made = 0;
 
 /** A labelled slider over texts; calls back with the index. */
 function slider(parent, label, texts, start, onInput) {
   const box = element(parent, "div", { class: "dial" });
-  const id = `explorer-dial-${made++}`;
+  const id = `dial-${own}-${made++}`;
   element(box, "label", { for: id }, label);
   const input = element(box, "input", {
     type: "range", id, min: 0, max: texts.length - 1, step: 1, value: start,
   });
-  const told = element(box, "output", { for: id });
+  const told = element(box, "span", { class: "value", "aria-hidden": "true" });
   const show = () => {
     told.textContent = texts[input.value];
     input.setAttribute("aria-valuetext", texts[input.value]);
@@ -66,7 +68,7 @@ function slider(parent, label, texts, start, onInput) {
 /** A labelled list to choose from; calls back with the index. */
 function choice(parent, label, texts, start, onChange) {
   const box = element(parent, "div", { class: "dial" });
-  const id = `explorer-dial-${made++}`;
+  const id = `dial-${own}-${made++}`;
   element(box, "label", { for: id }, label);
   const select = element(box, "select", { id });
   texts.forEach((text, index) => element(select, "option", { value: index }, text));

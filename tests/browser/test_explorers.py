@@ -122,15 +122,15 @@ def test_grokking_follows_keyboard_and_list(page):
     move(page, where, "step", 1, "End")
     told = group(page, where).locator("p[role=status]").inner_text()
     assert told.startswith("Step 150: accuracy 1.00 on the pairs trained on, 1.00 on")
-    group(page, where).get_by_label("training").select_option("shuffled labels")
+    group(page, where).get_by_label("training", exact=True).select_option("shuffled labels")
     told = group(page, where).locator("p[role=status]").inner_text()
     assert "accuracy 1.00 on the pairs trained on, 0.0" in told
 
 
 def test_waves_show_the_power_that_the_library_computes(page):
     where = "Waves explorer"
-    group(page, where).get_by_label("eigenspace").select_option("second, untrained")
-    group(page, where).get_by_label("basis").select_option("eigenvectors")
+    group(page, where).get_by_label("eigenspace", exact=True).select_option("second, untrained")
+    group(page, where).get_by_label("basis", exact=True).select_option("eigenvectors")
     move(page, where, "vector", 1, "Home")
     move(page, where, "vector", 2)
     x = modular_addition.one_hot(modular_addition.all_pairs(29), 29)

@@ -129,7 +129,8 @@ def test_grokking_follows_keyboard_and_list(page):
 
 def test_waves_show_the_power_that_the_library_computes(page):
     where = "Waves explorer"
-    group(page, where).get_by_label("eigenspace", exact=True).select_option("second, untrained")
+    spans = group(page, where).get_by_label("eigenspace", exact=True)
+    spans.select_option("second, untrained")
     group(page, where).get_by_label("basis", exact=True).select_option("eigenvectors")
     move(page, where, "vector", 1, "Home")
     move(page, where, "vector", 2)

@@ -22,8 +22,8 @@ class Grokking(Explorer):
     """Trainings on modular addition, step by step.
 
     Args:
-        courses: By the name of the run, each as `course` returns it; all with the same
-            steps.
+        courses: By the name of the run, each as `entk_lib.explorers.grokking.course`
+            returns it; all with the same steps.
         modulus: The p of the task.
         start: Which step to show first, an index.
         figure_name: The figure in a page of the book that this explorer replaces.

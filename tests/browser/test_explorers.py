@@ -37,8 +37,11 @@ def number(text):
     return float(text)
 
 
-def heights(plot, series, mark, attribute):
-    """Values of a series' marks, from their pixels and the ticks of the vertical axis."""
+def heights(plot, series, mark, attribute, middle=0):
+    """Values of a series' marks, from their pixels and the ticks of the vertical axis.
+
+    ``middle`` is how far below the attribute's place a mark's middle lies.
+    """
     ticks = plot.locator("text[data-axis=y]").evaluate_all(
         "(all) => all.map((t) => [t.textContent, Number(t.getAttribute('y')) - 4])"
     )
@@ -49,7 +52,7 @@ def heights(plot, series, mark, attribute):
     drawn = plot.locator(f'[data-series="{series}"] {mark}').evaluate_all(
         "(all, name) => all.map((m) => Number(m.getAttribute(name)))", attribute
     )
-    found = slope * np.array(drawn) + start
+    found = slope * (np.array(drawn) + middle) + start
     return 10**found if log else found
 
 
@@ -78,10 +81,8 @@ def test_superposition_follows_the_keyboard(page):
         output_weights=superposition.importances(50) ** 0.3,
     )
     expected = (spectrum.eigenvalues / spectrum.eigenvalues[0]).numpy()
-    drawn = heights(plot, "untrained", "rect", "y")
-    # A square's y is its upper edge, two units above its middle.
-    ratio = np.log10(drawn / expected)
-    assert np.ptp(ratio) < 0.005
+    drawn = heights(plot, "untrained", "rect", "y", middle=2)
+    assert np.abs(np.log10(drawn / expected)).max() < 0.005
     after = heights(plot, "trained", "circle", "cy")
     assert len(after) == 65
     assert np.abs(np.log10(after / before)).max() > 0.01

@@ -68,6 +68,7 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	@for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter || exit 1; done
 	$(BIN)/python book/readme_picture.py
 	$(BIN)/python book/ledger_page.py
+	$(BIN)/python book/costs_page.py
 
 zip: book  ## the book as one file that needs no network
 	$(BIN)/python book/offline_zip.py

@@ -169,9 +169,7 @@ def with_address(
     cells = notebook.cells
     title = _LINK.sub("", cells[0].source)
     if address.repository:
-        line = f"[Open this chapter in Colab]({address.colab(stem)})"
-        head, _, rest = title.partition("\n\n")
-        title = f"{head}\n\n{line}" + (f"\n\n{rest}" if rest else "")
+        title += f"\n\n[Open this chapter in Colab]({address.colab(stem)})"
     cells[0].source = title
     if "colab" not in cells[1].metadata.get("tags", []):
         cells.insert(1, nbformat.v4.new_code_cell(metadata={"tags": _CELL_TAGS}))
@@ -287,7 +285,7 @@ def _configure(app: Sphinx, config: Config) -> None:
         config.html_theme_options.update(
             repository_url=address.repository,
             repository_branch=address.branch,
-            path_to_docs=".",
+            path_to_docs="",
             use_repository_button=True,
             use_issues_button=True,
             launch_buttons={

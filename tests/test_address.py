@@ -70,6 +70,36 @@ def test_a_set_address_stands_everywhere(tree):
     assert cited["repository-code"] == URL
 
 
+@pytest.mark.slow
+def test_a_built_book_points_at_its_own_repository_and_at_no_other(tmp_path):
+    copy = tmp_path / "book"
+    ignored = shutil.ignore_patterns(".*", "_build", "*.egg-info", "__pycache__")
+    shutil.copytree(address.ROOT, copy, ignore=ignored)
+    address.write(copy, address.parse(URL))
+    tool = Path(sys.executable).parent / "jupyter-book"
+    command = [str(tool), "build", "--warningiserror", "--nitpick", "--quiet", str(copy)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    pages = copy / "_build" / "html"
+    pattern = r"https://(?:github\.com|mybinder\.org|colab\.\S+?)/[^\s\"<]*"
+    for path in pages.rglob("*.html"):
+        for link in re.findall(pattern, path.read_text()):
+            known = "Someone/a-book" in link or "executablebooks" in link
+            assert known, f"{path.name}: {link}"
+    for path in address.notebooks(copy):
+        text = (pages / "chapters" / f"{path.stem}.html").read_text()
+        own = f"Someone/a-book/blob/main/chapters/{path.name}"
+        links = set(re.findall(r"https://colab[^\s\"]*", text))
+        assert links == {f"https://colab.research.google.com/github/{own}"}
+        binder = (
+            f"mybinder.org/v2/gh/Someone/a-book/main?urlpath=lab/tree/chapters/{path.name}"
+        )
+        assert binder in text
+        assert (
+            f'content="https://someone.github.io/a-book/chapters/{path.stem}.html"' in text
+        )
+
+
 def other_owner(text):
     return text.replace("Someone", "SomebodyElse", 1)
 

@@ -16,6 +16,7 @@ from entk_lib.alignment import (
     purity_ceiling,
     subspace_overlap,
 )
+from entk_lib.costs import SpectrumCost, spectrum_cost
 
 # graphs
 from entk_lib.graphs import dirichlet_energy, torus_laplacian
@@ -31,6 +32,15 @@ from entk_lib.ntk_spectra import ntk_spectrum
 from entk_lib.operators import NTKOperator
 from entk_lib.plans import ParameterPlan
 from entk_lib.preflight import Preflight, preflight
+
+# reports
+from entk_lib.reports import (
+    Eigenspace,
+    KernelReport,
+    Shared,
+    kernel_report,
+    untrained_copy,
+)
 from entk_lib.rotations import smoothness_rotation
 
 # spectra
@@ -48,12 +58,16 @@ __version__ = "0.1.0"
 __all__ = [
     "Claim",
     "Cliff",
+    "Eigenspace",
+    "KernelReport",
     "LinearizedPredictor",
     "NTKOperator",
     "Outputs",
     "ParameterPlan",
     "Preflight",
+    "Shared",
     "Spectrum",
+    "SpectrumCost",
     "analytic",
     "chance_overlap",
     "dirichlet_energy",
@@ -64,6 +78,7 @@ __all__ = [
     "feature_alignment",
     "find_cliffs",
     "jacobian",
+    "kernel_report",
     "kernel_spectrum",
     "ledger",
     "models",
@@ -73,8 +88,10 @@ __all__ = [
     "preflight",
     "purity_ceiling",
     "smoothness_rotation",
+    "spectrum_cost",
     "subspace_overlap",
     "tasks",
     "torus_laplacian",
     "training",
+    "untrained_copy",
 ]

@@ -1,7 +1,7 @@
 """Argument checks: every message says what was expected, what came, and the fix."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psutil
 import torch
@@ -19,7 +19,12 @@ _MEMORY_FRACTION = 0.5
 
 
 def require_finite(name: str, tensor: Tensor) -> None:
-    """Raise ValueError if ``tensor`` holds NaN or infinity."""
+    """Raise ValueError if ``tensor`` holds NaN or infinity, or nothing at all."""
+    if tensor.is_meta:
+        raise ValueError(
+            f"{name} must hold numbers, got a tensor on the meta device. Create the model "
+            "and its data on a real device, and load the weights."
+        )
     if bool(torch.isfinite(tensor.sum())):  # a fifth of the time; sums may overflow
         return
     if not torch.isfinite(tensor).all():
@@ -111,22 +116,51 @@ def _evaluate(model: nn.Module, x: Inputs) -> Tensor:
         shapes = ", ".join(f"{tuple(t.shape)} and {t.dtype}" for t in _inputs.leaves(x))
         raise ValueError(
             f"model must accept a batch of {n} samples, x of shape {shapes} (parameters "
-            f"are {', '.join(dtypes)}), but it raised {type(error).__name__}: {error}. Is "
-            "the first axis the batch, and do the dtypes agree? A tuple becomes the "
-            "model's arguments, a dict its keyword arguments."
+            f"are {', '.join(dtypes)}), but it raised {type(error).__name__}: {error}. "
+            f"{_why_refused(model, x)} A tuple becomes the model's arguments, a dict its "
+            "keyword arguments."
         ) from error
     if not isinstance(outputs, Tensor):
+        kind = type(outputs).__name__
+        if isinstance(outputs, Mapping):
+            kind += f" with the keys {', '.join(map(repr, outputs))}"
         raise TypeError(
-            f"model must return one tensor, got {type(outputs).__name__}. Wrap it in a "
-            "Module that returns the tensor you mean."
+            f"model must return one tensor, got {kind}. Wrap it in a Module that returns "
+            "the tensor you mean."
         )
     if outputs.ndim not in (1, 2) or len(outputs) != n:
         raise ValueError(
             f"model must return (batch,) or (batch, outputs), got shape "
             f"{tuple(outputs.shape)} for a batch of {n}. Is the first axis of x "
-            "the batch? Select or flatten further axes in a wrapping Module."
+            "the batch? Select or flatten further axes in a wrapping Module; one that "
+            "takes a single sample needs torch.vmap(model)(x) there."
+        )
+    if not outputs.is_floating_point():
+        raise TypeError(
+            f"model must return real numbers, got {outputs.dtype}. Return the logits "
+            "before any argmax or threshold: those have no gradient."
         )
     return outputs.reshape(n, -1)
+
+
+def _why_refused(model: nn.Module, x: Inputs) -> str:
+    """The likeliest reason for which a model raises on a batch, and the fix."""
+    own = next(model.parameters())
+    for part in _inputs.leaves(x):
+        if part.device != own.device:
+            return (
+                f"x is on {part.device}, the parameters on {own.device}: bring them "
+                f'together with x.to("{own.device}").'
+            )
+        if part.dtype != own.dtype:
+            return (
+                "Is the first axis the batch, and do the dtypes agree? If the model "
+                f"computes with x, pass x.to({own.dtype})."
+            )
+    return (
+        "Is the first axis the batch? A model of a single sample needs a wrapping Module "
+        "that returns torch.vmap(model)(x)."
+    )
 
 
 def check_inputs(x: Inputs, name: str = "x") -> int:

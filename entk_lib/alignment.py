@@ -54,8 +54,8 @@ def subspace_overlap(
             f"basis_a and basis_b must have the same number of rows, got {len(basis_a)} "
             f"and {len(basis_b)}. Both live in data space: one row per data point."
         )
-    span_a = _orthonormal(basis_a, relative_tolerance)
-    span_b = _orthonormal(basis_b, relative_tolerance)
+    span_a = orthonormal(basis_a, relative_tolerance)
+    span_b = orthonormal(basis_b, relative_tolerance)
     return float((span_a.mT @ span_b).square().sum())
 
 
@@ -173,15 +173,26 @@ def purity_ceiling(basis: Float[Tensor, "n k"], features: Float[Tensor, "n f 2"]
             f"features must have shape ({len(basis)}, f, 2), cosine and sine pairs with "
             f"one row per row of the basis, got {tuple(features.shape)}."
         )
-    span = _orthonormal(basis)
-    planes = [_orthonormal(plane) for plane in features.unbind(1)]
+    span = orthonormal(basis)
+    planes = [orthonormal(plane) for plane in features.unbind(1)]
     cosines = torch.cat([torch.linalg.svdvals(plane.mT @ span) for plane in planes])
     dimensions = span.shape[1]
     best = cosines.square().sort(descending=True).values[:dimensions]
     return float(best.sum().clamp_max(dimensions) / dimensions)
 
 
-def _orthonormal(basis: Tensor, relative_tolerance: float | None = None) -> Tensor:
+def orthonormal(
+    basis: Float[Tensor, "n k"], relative_tolerance: float | None = None
+) -> Float[Tensor, "n rank"]:
+    """Orthonormal columns with the span of others, in float64.
+
+    Args:
+        basis: Columns of any rank.
+        relative_tolerance: As in `subspace_overlap`.
+
+    Returns:
+        As many columns as the basis has rank.
+    """
     # SVD, not QR: QR of a rank-deficient basis returns extra, arbitrary directions.
     left, sizes, _ = torch.linalg.svd(basis.double(), full_matrices=False)
     if relative_tolerance is None:
@@ -191,7 +202,7 @@ def _orthonormal(basis: Tensor, relative_tolerance: float | None = None) -> Tens
 
 def _padded_orthonormal(plane: Tensor) -> Tensor:
     # A pair that spans only a line (a frequency at the Nyquist limit) keeps one column.
-    basis = _orthonormal(plane)
+    basis = orthonormal(plane)
     padded = plane.new_zeros(plane.shape)
     padded[:, : basis.shape[1]] = basis.to(plane.dtype)
     return padded

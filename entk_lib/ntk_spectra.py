@@ -1,7 +1,6 @@
 """The spectrum of a model's kernel, from whichever side of it is cheapest."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,22 +11,13 @@ from entk_lib import _checks, _inputs, jacobians, lanczos, spectra
 from entk_lib._inputs import Inputs
 from entk_lib._outputs import Outputs
 from entk_lib._progress import progress
+from entk_lib.costs import Size
 from entk_lib.distributed import Ranks
 from entk_lib.engine import kernel_matrices
-from entk_lib.jacobians import Jacobians, n_entries, sample_chunks
+from entk_lib.jacobians import Jacobians, sample_chunks
 from entk_lib.operators import NTKOperator
 from entk_lib.problems import Problem, prepare, require_symmetric
 from entk_lib.spectra import Spectrum
-
-# Multiply-adds of a full symmetric eigendecomposition, over the cube of the size; and
-# products that Lanczos takes for k pairs, beside its orthogonalisation.
-_EIGH_COST = 4
-_PRODUCTS_EACH = 4
-_PRODUCTS_AT_LEAST = 60
-# The calls of a product take as long as so many multiply-adds.
-_PRODUCT_OVERHEAD = 10**8
-# How much cheaper Lanczos on products must be: it proves less than a decomposition.
-_MATRIX_FREE_GAIN = 5
 
 
 def ntk_spectrum(
@@ -89,7 +79,7 @@ def ntk_spectrum(
     n = _inputs.n_samples(x)
     if ranks is not None:
         budget, n = ranks.smallest(budget), sum(ranks.counts(n))
-    size = _Size(problem, n)
+    size = Size(problem, n)
     if k is not None:
         _checks.require_count("k", k)
         if k > size.smaller:
@@ -118,59 +108,6 @@ def ntk_spectrum(
     return spectra.build_spectrum(*found, problem.dtype)
 
 
-@dataclass(frozen=True)
-class _Size:
-    """Sides of a kernel, and what each costs."""
-
-    problem: Problem
-    n: int
-
-    @property
-    def rows(self) -> int:
-        """Of the kernel."""
-        return self.n * self.problem.maps.rows_per_sample
-
-    @property
-    def columns(self) -> int:
-        """Of its factor: rows of the Gram matrix."""
-        each = self.problem.maps.rows_per_sample
-        return n_entries(self.problem.parameters) * self.problem.n_mapped // each
-
-    @property
-    def smaller(self) -> int:
-        """A bound of the rank."""
-        return min(self.rows, self.columns)
-
-    def cheapest(self, k: int | None, budget: int) -> str:
-        """``"kernel"``, ``"gram"`` or ``"products"``: the cheapest that fits."""
-        # The matrix itself, its eigenvectors and the workspace of eigh.
-        needed = {"kernel": 24 * self.rows**2, "gram": 24 * self.columns**2}
-        one_pass = n_entries(self.problem.parameters) * self.n
-        costs = {
-            "kernel": self.rows**2 * self.columns // 2 + _EIGH_COST * self.rows**3,
-            "gram": self.rows * self.columns**2 // 2 + _EIGH_COST * self.columns**3,
-        }
-        if k is not None and k < self.rows - 1:
-            vectors = max(2 * k + 1, 20)
-            products = _PRODUCTS_AT_LEAST + _PRODUCTS_EACH * k
-            passes = 1 if self.problem.by_row else self.problem.n_mapped
-            needed["products"] = 3 * 8 * vectors * self.rows
-            each = passes * (6 * one_pass + _PRODUCT_OVERHEAD)
-            costs["products"] = products * (each + 2 * vectors * self.rows)
-            costs["products"] *= _MATRIX_FREE_GAIN
-        fitting = {side: costs[side] for side in costs if needed[side] <= budget}
-        if not fitting:
-            least = min(needed, key=needed.__getitem__)
-            raise MemoryError(
-                f"the spectrum of a {self.rows} x {self.rows} kernel or of its "
-                f"{self.columns} x {self.columns} Gram matrix would need "
-                f"{needed[least] / 2**30:.2g} GiB, expected at most "
-                f"{budget / 2**30:.2g} GiB. Ask for few eigenpairs with k=..., or pass "
-                "fewer samples or parameters=[...]."
-            )
-        return min(fitting, key=fitting.__getitem__)
-
-
 Found = tuple[Tensor, Tensor, float]
 
 
@@ -178,7 +115,7 @@ def _from_kernel_side(
     problem: Problem,
     x: Inputs,
     k: int | None,
-    size: _Size,
+    size: Size,
     budget: int,
     ranks: Ranks | None,
 ) -> Found:
@@ -200,7 +137,7 @@ def _from_gram_side(
     problem: Problem,
     x: Inputs,
     k: int | None,
-    size: _Size,
+    size: Size,
     budget: int,
     ranks: Ranks | None,
 ) -> Found:

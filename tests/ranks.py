@@ -33,10 +33,10 @@ def share(rank):
 
 def spectra(rank, group):
     """Eigenvalues, projector and trace by each of the three ways."""
-    choose, found = ntk_spectra._Size.cheapest, {}
+    choose, found = ntk_spectra.Size.cheapest, {}
     for outputs in ("flatten", "average"):
         for side in ("kernel", "gram", "products"):
-            ntk_spectra._Size.cheapest = lambda self, k, budget, side=side: side
+            ntk_spectra.Size.cheapest = lambda self, k, budget, side=side: side
             spectrum = ntk_spectrum(
                 model(), share(rank), 6, outputs=outputs, process_group=group, timeout=30
             )
@@ -46,7 +46,7 @@ def spectra(rank, group):
                 "projector": projector.tolist(),
                 "trace": spectrum.trace,
             }
-    ntk_spectra._Size.cheapest = choose
+    ntk_spectra.Size.cheapest = choose
     return found
 
 
@@ -72,7 +72,7 @@ def bad_share(rank, group):
 
 def not_converging(rank, group):
     """Rank 0, which leads the iteration, fails."""
-    ntk_spectra._Size.cheapest = lambda self, k, budget: "products"
+    ntk_spectra.Size.cheapest = lambda self, k, budget: "products"
 
     def fail(*_):
         raise RuntimeError("no convergence")

@@ -132,7 +132,7 @@ def test_bad_arguments_are_refused(error, pattern, call):
 @pytest.fixture
 def choose_side(monkeypatch):
     return lambda side: monkeypatch.setattr(
-        ntk_spectra._Size, "cheapest", lambda self, k, budget: side
+        ntk_spectra.Size, "cheapest", lambda self, k, budget: side
     )
 
 
@@ -206,7 +206,7 @@ def test_a_copy_that_the_first_search_misses_is_found_by_the_next(monkeypatch):
 def test_the_cheapest_side_that_fits_is_chosen(rows, columns, k, gib, side, monkeypatch):
     model = nn.Linear(columns, 1, bias=False)
     problem = ntk_spectra.prepare(model, torch.ones(1, columns), "flatten", None, None)
-    size = ntk_spectra._Size(problem, rows)
+    size = ntk_spectra.Size(problem, rows)
     assert (size.rows, size.columns) == (rows, columns)
     assert size.cheapest(k, int(gib * 2**30)) == side
 

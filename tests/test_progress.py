@@ -30,7 +30,7 @@ def test_long_computations_show_a_bar_and_short_ones_nothing(
     monkeypatch.delenv("TQDM_DISABLE", raising=False)
     side = {"Gram matrix": "gram", "Lanczos": "products"}.get(name)
     if side:
-        monkeypatch.setattr(ntk_spectra._Size, "cheapest", lambda self, k, budget: side)
+        monkeypatch.setattr(ntk_spectra.Size, "cheapest", lambda self, k, budget: side)
     model, x, _ = mlp()
     call(model, x)
     assert capsys.readouterr().err == ""

@@ -1,0 +1,9 @@
+"""Checks of the book's exercises, one module for each chapter.
+
+A chapter imports its own module, ``from entk_lib.exercises import tangent_kernel as
+exercises``, and its last line in an exercise hands an answer to a `Check`.
+"""
+
+from entk_lib.exercises._check import Check, Verdict, Wrong
+
+__all__ = ["Check", "Verdict", "Wrong"]

@@ -69,6 +69,7 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/readme_picture.py
 	$(BIN)/python book/ledger_page.py
 	$(BIN)/python book/costs_page.py
+	$(BIN)/python book/names_of_cells.py
 
 zip: book  ## the book as one file that needs no network
 	$(BIN)/python book/offline_zip.py

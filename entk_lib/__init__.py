@@ -4,7 +4,7 @@
 from entk_lib import _versions as _versions  # first: the rest may need a newer torch
 # isort: on
 
-from entk_lib import analytic, dynamics, models, plotting, tasks, training
+from entk_lib import analytic, dynamics, models, notebooks, plotting, tasks, training
 
 # kernels
 from entk_lib._outputs import Outputs
@@ -82,6 +82,7 @@ __all__ = [
     "kernel_spectrum",
     "ledger",
     "models",
+    "notebooks",
     "ntk_spectrum",
     "participation_ratio",
     "plotting",

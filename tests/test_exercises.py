@@ -45,7 +45,7 @@ def lazy():
     model = ReLUNetwork(1, 64, output_scale=10, seed=0, dtype=torch.float64)
     before = entk.LinearizedPredictor(model, x, y, ridge=1e-6)
     train(model, x, y, steps=300, optimizer=lambda p: torch.optim.SGD(p, lr=0.001))
-    after = entk.LinearizedPredictor(model, x, y, ridge=1e-1, around="zero")
+    after = entk.LinearizedPredictor(model, x, y, ridge=1e4, around="zero")
     with torch.no_grad():
         return before, after, x, model(x)
 
@@ -174,7 +174,7 @@ KNOWN = {
     "grokking.false_alarms": 2,
     "grokking.onsets_of_three_series": [None, None, None],
     "layerwise.when_traces_add_up": "always",
-    "layerwise.overlap_of_the_whole": "less",
+    "layerwise.overlap_of_the_whole": "more",
     "explorers.family_of_an_atom": "a + b",
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",

@@ -16,7 +16,7 @@ unit typed-test chapter-test: export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit doctest typed-test chapter-test browser-test portability chapters \
-	zip lab oldest address bench clean
+	student zip lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -71,6 +71,10 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/names_of_cells.py
 
+student: $(READY)  ## the notebooks without solutions, in _build/student
+	rm -rf _build/student
+	$(BIN)/python book/student.py _build/student
+
 zip: book  ## the book as one file that needs no network
 	$(BIN)/python book/offline_zip.py
 
@@ -97,7 +101,8 @@ $(OLDEST)/.ready: tests/oldest.txt pyproject.toml
 
 # The book's own tools need Sphinx, which is not there.
 OF_THE_BOOK := $(addprefix --ignore tests/,browser test_address.py test_book.py \
-	test_costs_page.py test_ledger_page.py test_offline_zip.py)
+	test_costs_page.py test_exercises.py test_ledger_page.py test_notebooks.py test_offline_zip.py \
+	test_student.py)
 
 # First the cell for Colab, which installs the library there; then the library's tests.
 oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import address
+import student
 
 ROOT = Path(__file__).parent.parent
 NAME = "features-in-the-tangent-kernel"
@@ -23,6 +24,7 @@ Read:  open book/index.html in a browser.
 Run:   in a Python environment with torch and jupyterlab:
            pip install library/{wheel}
            jupyter lab notebooks
+       In a workshop, open the folder student instead: the same without solutions.
        (requirements.txt has the versions that the book was made with.)
 """
 
@@ -49,6 +51,7 @@ def build(root: Path = ROOT) -> Path:
         (folder / "notebooks").mkdir()
         for notebook in address.notebooks(root):
             shutil.copy(notebook, folder / "notebooks")
+        student.write(root, folder / "student")
         for file in ("requirements.txt", "LICENSE"):
             shutil.copy(root / file, folder)
         wheel = _wheel(root, folder / "library")

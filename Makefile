@@ -28,8 +28,9 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt --editable .
 	@touch $@
 
+# A build that failed is thrown away: Sphinx would not warn again of pages that it has built.
 book: $(READY)  ## build the book, warnings as errors
-	$(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet .
+	$(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet . || { rm -rf _build; exit 1; }
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
 test: lint unit doctest typed-test chapter-test book browser-test  ## prove everything

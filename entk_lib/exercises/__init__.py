@@ -4,6 +4,6 @@ A chapter imports its own module, ``from entk_lib.exercises import tangent_kerne
 exercises``, and its last line in an exercise hands an answer to a `Check`.
 """
 
-from entk_lib.exercises._check import Check, Verdict, Wrong
+from entk_lib.exercises._check import Check, Kind, Verdict, Wrong
 
-__all__ = ["Check", "Verdict", "Wrong"]
+__all__ = ["Check", "Kind", "Verdict", "Wrong"]

@@ -12,14 +12,14 @@ class Whole:
     """One whole number."""
 
     def problem(self, answer: Any, truth: Any) -> str | None:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         del truth
         if _whole(answer) is None:
             return f"The answer must be one whole number such as 7, got {_told(answer)}."
         return None
 
     def agree(self, answer: Any, other: Any) -> bool:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         return _whole(answer) == _whole(other)
 
 
@@ -28,7 +28,7 @@ class Wholes:
     """A list of whole numbers, in order; ``None`` stands for none."""
 
     def problem(self, answer: Any, truth: Any) -> str | None:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         del truth
         if not isinstance(answer, (list, tuple)) or any(
             part is not None and _whole(part) is None for part in answer
@@ -37,7 +37,7 @@ class Wholes:
         return None
 
     def agree(self, answer: Any, other: Any) -> bool:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         return [_whole(part) for part in answer] == [_whole(part) for part in other]
 
 
@@ -48,7 +48,7 @@ class Choice:
     options: tuple[str, ...]
 
     def problem(self, answer: Any, truth: Any) -> str | None:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         del truth
         if _words(answer) not in map(_words, self.options):
             listed = ", ".join(f'"{option}"' for option in self.options)
@@ -56,7 +56,7 @@ class Choice:
         return None
 
     def agree(self, answer: Any, other: Any) -> bool:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         return _words(answer) == _words(other)
 
 
@@ -67,7 +67,7 @@ class Values:
     tolerance: float
 
     def problem(self, answer: Any, truth: Any) -> str | None:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         values, expected = _values(answer), _values(truth)
         assert expected is not None
         if values is None:
@@ -82,7 +82,7 @@ class Values:
         return None
 
     def agree(self, answer: Any, other: Any) -> bool:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         values, expected = _values(answer), _values(other)
         assert values is not None
         assert expected is not None
@@ -99,7 +99,7 @@ class Direction:
     modulus: int
 
     def problem(self, answer: Any, truth: Any) -> str | None:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         del truth
         if (
             not isinstance(answer, (list, tuple))
@@ -110,7 +110,7 @@ class Direction:
         return None
 
     def agree(self, answer: Any, other: Any) -> bool:
-        """See `entk_lib.exercises._check.Kind`."""
+        """See `entk_lib.exercises.Kind`."""
         (a, b), (c, d) = answer, other
         p = self.modulus
         still = (a % p, b % p) == (0, 0), (c % p, d % p) == (0, 0)

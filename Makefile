@@ -70,6 +70,7 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/readme_picture.py
 	$(BIN)/python book/ledger_page.py
 	$(BIN)/python book/costs_page.py
+	$(BIN)/python book/workshop_pages.py
 	$(BIN)/python book/names_of_cells.py
 
 student: $(READY)  ## the notebooks without solutions, in _build/student
@@ -103,7 +104,7 @@ $(OLDEST)/.ready: tests/oldest.txt pyproject.toml
 # The book's own tools need Sphinx, which is not there.
 OF_THE_BOOK := $(addprefix --ignore tests/,browser test_address.py test_book.py \
 	test_costs_page.py test_exercises.py test_ledger_page.py test_notebooks.py test_offline_zip.py \
-	test_student.py)
+	test_student.py test_workshop_pages.py)
 
 # First the cell for Colab, which installs the library there; then the library's tests.
 oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with

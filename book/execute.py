@@ -3,9 +3,11 @@
 Usage: python book/execute.py chapters/01_tangent_kernel.ipynb [...]
 
 A chapter that fails, or that writes to stderr, leaves its stored file as it was. The time
-and memory that a chapter's box states are measured here and written into it.
+and memory that a chapter's box states are measured here and written into it, and the
+seconds after which each section is done into the workshop's clock.
 """
 
+import json
 import math
 import os
 import re
@@ -21,6 +23,7 @@ from nbclient.exceptions import CellExecutionError
 
 import normalise
 
+CLOCK = Path("reference") / "ready_seconds.json"
 _CELL_TIMEOUT = 300
 _COST = re.compile(r"About \S+ s and \S+ GiB")
 
@@ -39,8 +42,14 @@ def execute(path: Path) -> str:
         ValueError: If a cell writes to stderr; the file is not touched.
     """
     notebook = normalise.read(path)
+    done_after: dict[int, float] = {}  # by index of the cell
+
+    def note(*, cell_index: int, **_: object) -> None:
+        done_after[cell_index] = time.perf_counter() - start
+
     client = NotebookClient(
         notebook,
+        on_cell_executed=note,
         timeout=_CELL_TIMEOUT,
         kernel_name="python3",
         record_timing=False,
@@ -54,6 +63,7 @@ def execute(path: Path) -> str:
     clean = normalise.normalised(notebook)
     _state_cost(clean, seconds, gib)
     _replace(path, normalise.as_text(clean))
+    _set_clock(path, _by_section(clean, done_after))
     return f"{path}: {seconds:.0f} s, {gib:.2f} GiB"
 
 
@@ -63,6 +73,28 @@ def _state_cost(notebook: nbformat.NotebookNode, seconds: float, gib: float) -> 
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = _COST.sub(text, cell.source)
+
+
+def _by_section(
+    notebook: nbformat.NotebookNode, done_after: dict[int, float]
+) -> dict[str, int]:
+    """Seconds after which the last output of each section is there, in steps of five."""
+    section, found = "top", {}
+    for index, cell in enumerate(notebook.cells):
+        headings = re.findall(r"^## (.+)", cell.source, re.MULTILINE)
+        if cell.cell_type == "markdown" and headings:
+            section = headings[-1]
+        elif index in done_after:
+            found[section] = math.ceil(done_after[index] / 5) * 5
+    return found
+
+
+def _set_clock(path: Path, sections: dict[str, int]) -> None:
+    clock = path.resolve().parents[1] / CLOCK
+    if clock.parent.exists():  # a notebook of the book's
+        every = json.loads(clock.read_text(encoding="utf-8")) if clock.exists() else {}
+        every[path.stem] = sections
+        _replace(clock, json.dumps(every, indent=1, ensure_ascii=False) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:

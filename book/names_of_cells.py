@@ -15,6 +15,8 @@ import address
 import normalise
 
 ROOT = Path(__file__).parent.parent
+# The template is changed by its readers; the preflight is one cell.
+WITHOUT = {"template", "preflight"}
 TARGET = ROOT / "entk_lib" / "names_of_cells.json"
 
 
@@ -58,7 +60,7 @@ def as_text(root: Path = ROOT) -> str:
     every = {
         path.stem: names_of_cells(normalise.read(path))
         for path in address.notebooks(root)
-        if path.stem != "template"  # its readers change it
+        if path.stem not in WITHOUT
     }
     return json.dumps(every, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 

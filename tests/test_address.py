@@ -239,9 +239,14 @@ def test_what_the_workflows_and_binder_name_exists():
     assert set(named) <= set(targets)
     for script in re.findall(r"\bbash (\S+)", text):
         assert (address.ROOT / script).exists()
-    lines = (address.ROOT / ".binder" / "requirements.txt").read_text().split()
-    for path in lines[1::2]:
-        assert (address.ROOT / ".binder" / path).exists()
+    # pip takes -r from the file's folder, and -e from where it is run: the repository's.
+    folder = address.ROOT / ".binder"
+    words = (folder / "requirements.txt").read_text().split()
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    assert (folder / options["-r"]).samefile(address.ROOT / "requirements.txt")
+    assert (address.ROOT / options["-e"] / "pyproject.toml").samefile(
+        address.ROOT / "pyproject.toml"
+    )
 
 
 def test_the_weekly_run_takes_every_package_without_its_pin(tmp_path):

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 import entk_lib as entk
+import names_of_cells
 import normalise
 from entk_lib import exercises
 from entk_lib.exercises import Check
@@ -263,7 +264,9 @@ HEAD = re.compile(
     re.M,
 )
 CHAPTERS = [
-    path for path in sorted((ROOT / "chapters").glob("*.ipynb")) if path.stem != "template"
+    path
+    for path in sorted((ROOT / "chapters").glob("*.ipynb"))
+    if path.stem not in names_of_cells.WITHOUT
 ]
 
 

@@ -14,7 +14,7 @@ import normalise
 from entk_lib import notebooks
 
 ROOT = Path(__file__).parent.parent
-CHAPTERS = [p for p in address.notebooks(ROOT) if p.stem != "template"]
+CHAPTERS = [p for p in address.notebooks(ROOT) if p.stem not in names_of_cells.WITHOUT]
 
 
 def test_the_map_is_the_chapters_own():

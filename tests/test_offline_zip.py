@@ -33,7 +33,10 @@ def test_the_zip_holds_all_that_a_reader_needs_without_a_network(root, tmp_path)
         packed.extractall(tmp_path)
     folder = tmp_path / offline_zip.NAME
     assert {"START_HERE.txt", "LICENSE", "requirements.txt", "book/index.html"} <= names
-    assert {f"notebooks/{p.name}" for p in address.notebooks(root)} <= names
+    for copies in ("notebooks", "student"):
+        assert {f"{copies}/{p.name}" for p in address.notebooks(root)} <= names
+    assert "# Solution" in (folder / "notebooks" / "05_layerwise.ipynb").read_text()
+    assert "# Solution" not in (folder / "student" / "05_layerwise.ipynb").read_text()
     assert not any("_sources" in name for name in names)
     (wheel,) = (folder / "library").glob("*.whl")
     assert f"library/{wheel.name}" in (folder / "START_HERE.txt").read_text()

@@ -134,11 +134,11 @@ class Visit:
 
 @pytest.fixture
 def visit(browser, book):
-    """Open a page of the book: ``visit(name, width=..., scheme=..., scripts=...)``."""
+    """Open a page of the book: ``visit(name, folder=..., width=..., scheme=..., ...)``."""
     opened = []
 
-    def open_page(name, **options):
-        opened.append(Visit(browser, book / name, **options))
+    def open_page(name, *, folder=book, **options):
+        opened.append(Visit(browser, folder / name, **options))
         return opened[-1]
 
     yield open_page

@@ -1,10 +1,13 @@
 """Every page of the built book in a browser, from its file, with a network that hangs."""
 
+import zipfile
 from importlib import resources
 from pathlib import Path
 
 import pytest
 import yaml
+
+import offline_zip
 
 ROOT = Path(__file__).parents[2]
 _CONTENTS = yaml.safe_load((ROOT / "_toc.yml").read_text())
@@ -157,6 +160,19 @@ def test_a_chapter_prints(visit, tmp_path):
     print(f"{len(pages)} pages")
     assert len(pages) < 40
     assert all(len(page.extract_text()) > 40 or len(page.images) for page in pages)
+
+
+def test_the_zip_unpacked_elsewhere_opens_without_a_network(visit, book, tmp_path):
+    with zipfile.ZipFile(offline_zip.build(book.parents[1])) as packed:
+        packed.extractall(tmp_path)
+    opened = visit("index.html", folder=tmp_path / offline_zip.NAME / "book").settle()
+    opened.page.get_by_role("link", name="Features in superposition").first.click()
+    opened.settle()
+    assert opened.page.url.startswith(tmp_path.as_uri())
+    assert "superposition" in opened.page.locator("article h1").inner_text()
+    assert opened.page.locator("mjx-container").count() > 5
+    assert opened.outside == []
+    assert opened.problems == []
 
 
 DAMAGE = {

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 
 import normalise
 
@@ -39,6 +39,7 @@ def execute(path: Path) -> str:
 
     Raises:
         CellExecutionError: If a cell fails; the file is not touched.
+        CellTimeoutError: If a cell takes longer than five minutes; the same.
         ValueError: If a cell writes to stderr; the file is not touched.
     """
     notebook = normalise.read(path)
@@ -112,7 +113,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         try:
             print(execute(Path(name)), flush=True)
-        except (CellExecutionError, ValueError) as error:
+        except (CellExecutionError, CellTimeoutError, ValueError) as error:
             sys.exit(f"{name} was not executed to its end and is left as it was.\n{error}")
 
 

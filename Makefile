@@ -10,9 +10,10 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
 # Stored outputs hold no progress bars, so a comparison with them may not draw any.
 chapters chapter-test: export TQDM_DISABLE := 1
-# Threads spin only briefly while they wait: where cores are shared, the default costs up to
-# ten times the run time. `chapters` keeps the default, to measure what a reader waits for.
-unit typed-test chapter-test: export GOMP_SPINCOUNT := 1000
+# Tests run side by side, one for each core and each on one thread. `chapters` keeps torch's
+# default, to measure what a reader waits for.
+unit typed-test chapter-test: export OMP_NUM_THREADS := 1
+SIDE_BY_SIDE := --numprocesses logical
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit doctest typed-test chapter-test browser-test portability chapters \
@@ -43,7 +44,7 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 unit: $(READY)  ## the library's tests
-	$(BIN)/python -m pytest tests --ignore tests/browser
+	$(BIN)/python -m pytest tests --ignore tests/browser $(SIDE_BY_SIDE)
 
 doctest: $(READY)
 	$(BIN)/python -m pytest --doctest-modules entk_lib --quiet
@@ -51,17 +52,17 @@ doctest: $(READY)
 # Once more with every annotated shape checked; bad input is left out: it must reach our
 # own messages.
 typed-test: $(READY)
-	$(BIN)/python -m pytest tests --ignore tests/browser --quiet -m "not slow" -k "not address and not preflight and not bad_arguments and not checks and not book and not memory and not chunking" --jaxtyping-packages=entk_lib,beartype.beartype
+	$(BIN)/python -m pytest tests --ignore tests/browser --quiet $(SIDE_BY_SIDE) -m "not slow" -k "not address and not preflight and not bad_arguments and not checks and not book and not memory and not chunking" --jaxtyping-packages=entk_lib,beartype.beartype
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet chapters
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile chapters
 
 browser-test: $(READY)  ## every page in Chromium, if there is one
 	$(BIN)/python -m pytest tests/browser --quiet
 
 # The stored numbers must not hang on one machine's last digits.
-portability: $(READY)  ## the same on one thread and with other instruction sets
-	OMP_NUM_THREADS=1 $(MAKE) chapter-test
+portability: $(READY)  ## the same on two threads and with other instruction sets
+	$(MAKE) chapter-test OMP_NUM_THREADS=2
 	ATEN_CPU_CAPABILITY=default $(MAKE) chapter-test
 	ATEN_CPU_CAPABILITY=avx2 $(MAKE) chapter-test
 

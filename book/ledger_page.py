@@ -22,9 +22,12 @@ _OPENING = """\
 # The reproduction ledger
 
 Every published claim that the chapters put to the test: what was published, what came out
-here with its spread over seeds, and the rule by which the two agree. The page is made from
-the tables that the chapters print; the book does not build if it quotes anything else.
+here with its spread over seeds, and the rule by which the two agree. Claims that are this
+book's own say "new here" in the last column; for them the rule says when they hold. The page
+is made from the tables that the chapters print; the book does not build if it quotes anything
+else.
 """
+NEW = "new here"
 
 
 @dataclass(frozen=True)
@@ -93,15 +96,13 @@ def page(root: Path = ROOT) -> str:
         Markdown.
     """
     every = [t for p in chapters(root) for t in tables(normalise.read(p), p.stem)]
-    rows = [row for table in every for row in table.rows]
-    failed = [(table, row) for table in every for row in table.rows if row[3] != "yes"]
+    rows = [(table, row) for table in every for row in table.rows]
+    published = [(table, row) for table, row in rows if row[5] != NEW]
+    new = [(table, row) for table, row in rows if row[5] == NEW]
     parts = [
         _OPENING,
-        f"{len(rows)} claims, {len(rows) - len(failed)} agree, {len(failed)} do not:",
-        "\n".join(
-            f"- {row[0]}: published {row[1]}, here {row[2]} ({_link(table)})"
-            for table, row in failed
-        ),
+        *_summary(f"{len(published)} published claims", "agree", published),
+        *(_summary(f"{len(new)} claims that are new here", "hold", new) if new else []),
     ]
     for table in every:
         lines = [HEAD, ["---"] * len(HEAD), *table.rows]
@@ -111,6 +112,21 @@ def page(root: Path = ROOT) -> str:
             "\n".join("| " + " | ".join(line) + " |" for line in lines),
         ]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _summary(what: str, verb: str, rows: list[tuple[Table, list[str]]]) -> list[str]:
+    """How many claims stand, and those that do not."""
+    failed = [(table, row) for table, row in rows if row[3] != "yes"]
+    if not failed:
+        return [f"{what}: all of them {verb}."]
+    return [
+        f"{what}, {len(rows) - len(failed)} {verb}, {len(failed)} do not:",
+        "\n".join(
+            f"- {row[0]}: {'' if row[5] == NEW else f'published {row[1]}, '}here {row[2]} "
+            f"({_link(table)})"
+            for table, row in failed
+        ),
+    ]
 
 
 def _link(table: Table) -> str:

@@ -56,6 +56,8 @@ def test_every_chapter_with_claims_is_found_with_cell_and_section(tmp_path):
     claims = [
         Claim("a", "1", "2 to 3", False, "Fig. 1", "in the range"),
         Claim("b", "4", "4", True, "Fig. 2", "equal"),
+        Claim("c", "unknown", "5 to 6", False, ledger_page.NEW, "above 5"),
+        Claim("d", "unknown", "7", True, ledger_page.NEW, "above 5"),
     ]
     output = nbformat.v4.new_output(
         "display_data", data={"text/markdown": ledger(claims)._repr_markdown_()}
@@ -73,5 +75,6 @@ def test_every_chapter_with_claims_is_found_with_cell_and_section(tmp_path):
     nbformat.write(notebook, tmp_path / "chapters" / "09_x.ipynb")
     (tmp_path / "_toc.yml").write_text("parts: [{chapters: [{file: chapters/09_x}]}]")
     text = ledger_page.page(tmp_path)
-    assert "2 claims, 1 agree, 1 do not" in text
+    assert "2 published claims, 1 agree, 1 do not:\n\n- a: published 1, here 2 to 3" in text
+    assert "2 claims that are new here, 1 hold, 1 do not:\n\n- c: here 5 to 6" in text
     assert "(../chapters/09_x.ipynb#what-came-out)" in text

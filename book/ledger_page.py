@@ -23,9 +23,9 @@ _OPENING = """\
 
 Every published claim that the chapters put to the test: what was published, what came out
 here with its spread over seeds, and the rule by which the two agree. Claims that are this
-book's own say "new here" in the last column; for them the rule says when they hold. The page
-is made from the tables that the chapters print; the book does not build if it quotes anything
-else.
+book's own say "new here" in the last column; for them the rule says when they hold. The
+page is made from the tables that the chapters print; the book does not build if it quotes
+anything else.
 """
 NEW = "new here"
 

@@ -1,6 +1,6 @@
 """Train the book's Transformers and store snapshots in the library's data folder.
 
-Usage: python book/make_snapshots.py     (about six minutes on one core)
+Usage: python book/make_snapshots.py     (about nine minutes on one core)
 
 Readers of chapter 6 load these; `tests/test_pretrained.py` trains the first epochs again
 and compares. Half precision keeps the five trainings below 5 MB.
@@ -22,7 +22,7 @@ from entk_lib import pretrained
 FOLDER = Path(entk_lib.__file__).parent / "data"
 PER_FILE = 12  # 1.3 MB
 GROUP = 5  # networks trained side by side
-COARSE = (400, 2000, 4000)
+COARSE = (2000, 4000)
 FINE_SEED = 0
 FINE = (0, 50, *range(100, 1001, 100), 1200, 1500, 2000, 3000, 4000)
 

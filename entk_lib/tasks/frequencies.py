@@ -1,5 +1,6 @@
 """Which frequencies a network adds with: found in its token embedding, with a null."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -97,11 +98,7 @@ def key_frequencies(
             "this the embedding of the tokens?"
         )
     shares = power / power.sum()
-    generator = torch.Generator().manual_seed(seed)
-    largest = 0.0
-    for _ in range(n_null):
-        null = _power(torch.randn(modulus, width, generator=generator))
-        largest = max(largest, float(null.max() / null.sum()))
+    largest = _largest_by_chance(modulus, width, n_null, seed)
     found = tuple(k for k, share in enumerate(shares.tolist(), 1) if share > largest)
     return KeyFrequencies(found, shares, largest)
 
@@ -157,6 +154,17 @@ def waves_at(
         "antisymmetric": (at["a"] - at["b"]) / math.sqrt(2),
     }
     return {name: family.to(dtype) for name, family in families.items()}
+
+
+@functools.cache
+def _largest_by_chance(modulus: int, width: int, n_null: int, seed: int) -> float:
+    """Largest share of power at one frequency in any of ``n_null`` normal embeddings."""
+    generator = torch.Generator().manual_seed(seed)
+    largest = 0.0
+    for _ in range(n_null):
+        null = _power(torch.randn(modulus, width, generator=generator))
+        largest = max(largest, float(null.max() / null.sum()))
+    return largest
 
 
 def _power(embedding: Tensor) -> Tensor:

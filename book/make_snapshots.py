@@ -1,6 +1,6 @@
 """Train the book's Transformers and store snapshots in the library's data folder.
 
-Usage: python book/make_snapshots.py     (about nine minutes on one core)
+Usage: python book/make_snapshots.py     (about eight minutes on one core)
 
 Readers of chapter 6 load these; `tests/test_pretrained.py` trains the first epochs again
 and compares. Half precision keeps the five trainings below 5 MB.

@@ -1,8 +1,8 @@
 """The book's trained Transformers: their recipe, and snapshots stored with the library.
 
-Fifteen one-layer Transformers on addition modulo 29 take nine minutes to train on one core.
-``book/make_snapshots.py`` trains them by `train_transformers` and stores what a chapter
-needs; the functions here give it back.
+Fifteen one-layer Transformers on addition modulo 29 take eight minutes to train on one
+core. ``book/make_snapshots.py`` trains them by `train_transformers` and stores what a
+chapter needs; the functions here give it back.
 """
 
 from collections.abc import Iterable, Sequence
@@ -98,7 +98,8 @@ def transformer_snapshots(seed: int) -> dict[int, State]:
     """The stored states of one network's training, by epoch.
 
     They are stored with half precision (11 significant bits) and come back in float32:
-    weights are off by at most one part in 2,000.
+    weights are off by at most one part in 2,000, overlaps at
+    the end of training by at most 0.0003, and two of 15 x 841 answers differ.
 
     Args:
         seed: Of the network, 0 to 14. Seed 0 has snapshots close together.

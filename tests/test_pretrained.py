@@ -10,6 +10,7 @@ import make_snapshots
 from entk_lib import pretrained
 from entk_lib.models import ModularTransformer
 from entk_lib.tasks import modular_addition
+from entk_lib.tasks.frequencies import waves_at
 
 DATA = Path(entk_lib.__file__).parent / "data"
 PAIRS = modular_addition.all_pairs(29)
@@ -33,6 +34,21 @@ def test_training_the_first_epochs_again_gives_the_stored_ones(retrained):
     stored = pretrained.transformer_snapshots(0)
     assert distance(stored[0], retrained[0]) < 2**-11  # half precision
     assert distance(stored[50], retrained[50]) < 2e-3
+
+
+def test_half_precision_changes_no_overlap(retrained):
+    waves = waves_at(29, [3, 5, 10])["symmetric"]
+    shared = []
+    for state in (retrained[50], {n: v.half() for n, v in retrained[50].items()}):
+        model = ModularTransformer(29, seed=0, dtype=torch.float64)
+        model.load_state_dict(state)
+        kernel = entk_lib.empirical_ntk(
+            model, TOKENS, outputs="mean_output", parameters="mlp_in"
+        )
+        modes = entk_lib.kernel_spectrum(kernel, k=7).eigenvectors
+        shared.append(entk_lib.subspace_overlap(modes, waves))
+    assert abs(shared[0] - shared[1]) < 1e-3
+    assert shared[0] > 1
 
 
 def test_the_comparison_would_notice_another_recipe(retrained):
@@ -70,7 +86,7 @@ def test_the_files_of_a_seed_hold_all_its_snapshots():
 
 
 @pytest.mark.parametrize("seed", [-1, 15, "zero"])
-def test_a_seed_that_is_not_stored_is_refused(seed):
+def test_bad_arguments_a_seed_that_is_not_stored_is_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be from 0 to 14.*train_transformers"):
         pretrained.transformer(seed)
 

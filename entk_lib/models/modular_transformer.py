@@ -101,7 +101,8 @@ class ModularTransformer(nn.Module):
         """Logits of a batch of a, b, =.
 
         Args:
-            tokens: Shape ``(batch, 3)``, as `tasks.modular_addition.tokens` makes them.
+            tokens: Shape ``(batch, 3)``, as
+                `entk_lib.tasks.modular_addition.tokens` makes them.
 
         Returns:
             One logit a residue, shape ``(batch, modulus)``.

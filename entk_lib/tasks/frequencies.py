@@ -1,9 +1,9 @@
 """Which frequencies a network adds with: found in its token embedding, with a null."""
 
+import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from entk_lib import _checks
 from entk_lib.tasks import modular_addition
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class KeyFrequencies:
     """Frequencies that stand out in an embedding, and by how much.
 

@@ -17,7 +17,7 @@ SIDE_BY_SIDE := --numprocesses logical
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit doctest typed-test chapter-test browser-test portability chapters \
-	student zip lab oldest address bench clean
+	snapshots student zip lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -73,6 +73,9 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/workshop_pages.py
 	$(BIN)/python book/names_of_cells.py
+
+snapshots: $(READY)  ## train chapter 6's Transformers again and store them (8 minutes of one core)
+	$(BIN)/python book/make_snapshots.py
 
 student: $(READY)  ## the notebooks without solutions, in _build/student
 	rm -rf _build/student

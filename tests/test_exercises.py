@@ -12,7 +12,7 @@ from torch import nn
 import entk_lib as entk
 import names_of_cells
 import normalise
-from entk_lib import exercises
+from entk_lib import exercises, pretrained
 from entk_lib.exercises import Check
 from entk_lib.exercises._kinds import Choice, Direction, Values, Whole, Wholes
 from entk_lib.explorers import grokking
@@ -157,6 +157,11 @@ GIVEN = {
     "explorers.cliffs_at_beta_one": lambda _: autoencoder(),
     "explorers.step_of_half_the_sums": course,
     "explorers.family_of_an_atom": lambda _: one_atom(),
+    "transformer.mirrored_test_pairs": lambda _: (pretrained.transformer_split(0)[0], P),
+    "transformer.share_of_the_values": lambda _: (
+        pretrained.transformer(3).double(),
+        (1, 7, 10),
+    ),
     "your_own_model.null_to_beat": lambda _: (
         {"chance": 0.2, "untrained": 4.9, "inputs": 5.2},
     ),
@@ -177,6 +182,8 @@ KNOWN = {
     "layerwise.when_traces_add_up": "always",
     "layerwise.overlap_of_the_whole": "more",
     "explorers.family_of_an_atom": "a + b",
+    "transformer.rank_of_the_unembedding": 64,
+    "transformer.kernel_of_centred_logits": "zero",
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

@@ -43,7 +43,7 @@ def euler():
 def lazy():
     x = torch.linspace(-1, 1, 12, dtype=torch.float64).unsqueeze(1)
     y = x.square()
-    model = ReLUNetwork(1, 64, output_scale=10, seed=0, dtype=torch.float64)
+    model = ReLUNetwork(1, 64, output_scale=10.0, seed=0, dtype=torch.float64)
     before = entk.LinearizedPredictor(model, x, y, ridge=1e-6)
     train(model, x, y, steps=300, optimizer=lambda p: torch.optim.SGD(p, lr=0.001))
     after = entk.LinearizedPredictor(model, x, y, ridge=1e4, around="zero")

@@ -49,7 +49,7 @@ share_of_differences = Check(
     hint="Load the snapshot, and compute both overlaps.",
 )
 
-Series = Sequence[Mapping[str, Sequence[float]]]
+Series = Sequence[Mapping[str, Sequence[int | float]]]
 
 
 def _alarms(calibration: Series, others: Series, name: str = "sum overlap") -> int:

@@ -4,7 +4,16 @@
 from entk_lib import _versions as _versions  # first: the rest may need a newer torch
 # isort: on
 
-from entk_lib import analytic, dynamics, models, notebooks, plotting, tasks, training
+from entk_lib import (
+    analytic,
+    dynamics,
+    models,
+    notebooks,
+    plotting,
+    schedules,
+    tasks,
+    training,
+)
 
 # kernels
 from entk_lib._outputs import Outputs
@@ -13,6 +22,7 @@ from entk_lib._outputs import Outputs
 from entk_lib.alignment import (
     chance_overlap,
     feature_alignment,
+    hidden_dimensionality,
     purity_ceiling,
     subspace_overlap,
 )
@@ -77,6 +87,7 @@ __all__ = [
     "factor_spectrum",
     "feature_alignment",
     "find_cliffs",
+    "hidden_dimensionality",
     "jacobian",
     "kernel_report",
     "kernel_spectrum",
@@ -88,6 +99,7 @@ __all__ = [
     "plotting",
     "preflight",
     "purity_ceiling",
+    "schedules",
     "smoothness_rotation",
     "spectrum_cost",
     "subspace_overlap",

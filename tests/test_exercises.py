@@ -137,6 +137,11 @@ def one_atom():
     return torch.linalg.qr(waves).Q, 0
 
 
+def memory():
+    model = TiedAutoencoder(20, 2, seed=0)
+    return model, superposition.sample(10, 20, 0.8, seed=0)
+
+
 def classifier():
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -156,6 +161,7 @@ GIVEN = {
     "explorers.cliffs_at_beta_one": lambda _: autoencoder(),
     "explorers.step_of_half_the_sums": course,
     "explorers.family_of_an_atom": lambda _: one_atom(),
+    "double_descent.open_rows": lambda _: memory(),
     "your_own_model.null_to_beat": lambda _: (
         {"chance": 0.2, "untrained": 4.9, "inputs": 5.2},
     ),
@@ -176,6 +182,8 @@ KNOWN = {
     "layerwise.when_traces_add_up": "always",
     "layerwise.overlap_of_the_whole": "more",
     "explorers.family_of_an_atom": "a + b",
+    "double_descent.chance_of_samples": "stays",
+    "double_descent.corner_of_a_pentagon": 0.4,
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

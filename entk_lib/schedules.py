@@ -14,11 +14,12 @@ Schedule = Callable[[int], float]
 
 
 def scheduled(optimizer: MakeOptimizer, schedule: Schedule) -> MakeOptimizer:
-    """An optimizer whose learning rate follows a schedule, for `train` and `train_many`.
+    """An optimizer whose learning rate follows a schedule.
 
-    The learning rates that the optimizer was made with are its full ones. Before update
-    s, counted from 0, each is set to ``schedule(s)`` times that. A weight decay that is
-    a share of the learning rate, as in `adamw`, follows it.
+    For `entk_lib.training.train` and `entk_lib.training.train_many`. The learning rates
+    that the optimizer was made with are its full ones. Before update s, counted from 0,
+    each is set to ``schedule(s)`` times that. A weight decay that is a share of the
+    learning rate, as in `entk_lib.training.adamw`, follows it.
 
     Args:
         optimizer: Makes the optimizer, such as ``adamw(0.02)``.

@@ -12,6 +12,7 @@ from entk_lib import (
     notebooks,
     plotting,
     pretrained,
+    schedules,
     tasks,
     training,
 )
@@ -23,6 +24,7 @@ from entk_lib._outputs import Outputs
 from entk_lib.alignment import (
     chance_overlap,
     feature_alignment,
+    hidden_dimensionality,
     purity_ceiling,
     subspace_overlap,
 )
@@ -88,6 +90,7 @@ __all__ = [
     "factor_spectrum",
     "feature_alignment",
     "find_cliffs",
+    "hidden_dimensionality",
     "jacobian",
     "kernel_report",
     "kernel_spectrum",
@@ -100,6 +103,7 @@ __all__ = [
     "preflight",
     "pretrained",
     "purity_ceiling",
+    "schedules",
     "smoothness_rotation",
     "spectrum_cost",
     "subspace_overlap",

@@ -181,6 +181,45 @@ def purity_ceiling(basis: Float[Tensor, "n k"], features: Float[Tensor, "n f 2"]
     return float(best.sum().clamp_max(dimensions) / dimensions)
 
 
+def hidden_dimensionality(vectors: Float[Tensor, "m v"]) -> Float[Tensor, " v"]:
+    r"""Share of a hidden dimension that each of some vectors has for itself.
+
+    .. math:: D_i = \frac{\lVert v_i \rVert^2}{\sum_j (\hat v_i \cdot v_j)^2}
+
+    It is 1 for a vector orthogonal to all others, 1/2 for one of an antipodal pair,
+    2/k for k vectors at the corners of a regular polygon with k > 2, and near 0 for one
+    that longer vectors cover. With the columns of W it tells how features share the
+    hidden space, with the hidden vectors W x of the data how data points do.
+
+    Args:
+        vectors: One per column, shape ``(m, v)``.
+
+    Returns:
+        From 0 to 1, shape ``(v,)``; 0 for a zero vector.
+
+    Raises:
+        ValueError: If ``vectors`` is not a finite matrix.
+
+    References:
+        Elhage et al. (2022), "Toy models of superposition"; for data points Henighan et
+        al. (2023), "Superposition, memorization, and double descent".
+
+    Example:
+        >>> hidden_dimensionality(torch.tensor([[1.0, -1.0, 0.0], [0.0, 0.0, 2.0]]))
+        tensor([0.5000, 0.5000, 1.0000])
+    """
+    _checks.require_matrix("vectors", vectors)
+    exact = vectors.double()
+    largest = exact.abs().max()
+    # Scaled first: squares of squares of small numbers would vanish.
+    exact = exact / (largest if largest > 0 else 1.0)
+    lengths = exact.square().sum(0)
+    # sum_j (v_i . v_j)^2 as a quadratic form of the small (m, m) matrix V V^T.
+    crowd = (exact * (exact @ exact.mT @ exact)).sum(0)
+    shares = lengths.square() / torch.where(crowd > 0, crowd, 1.0)
+    return shares.clamp(0, 1).to(vectors.dtype)
+
+
 def orthonormal(
     basis: Float[Tensor, "n k"], relative_tolerance: float | None = None
 ) -> Float[Tensor, "n rank"]:

@@ -14,6 +14,7 @@ from entk_lib import (
     factor_spectrum,
     feature_alignment,
     find_cliffs,
+    hidden_dimensionality,
     kernel_spectrum,
     ntk_spectrum,
     subspace_overlap,
@@ -149,6 +150,21 @@ CLIFFS = [
     ),
 ]
 ALIGNMENT = [
+    refused(
+        ValueError,
+        r"vectors must be a non-empty matrix, got shape \(3,\)",
+        lambda: hidden_dimensionality(EYE[0]),
+    ),
+    refused(
+        ValueError,
+        r"vectors must be finite, got 20 NaN",
+        lambda: hidden_dimensionality(NAN),
+    ),
+    refused(
+        ValueError,
+        r"x must be finite, got 20 NaN",
+        lambda: superposition.sample_indicators(NAN),
+    ),
     refused(
         ValueError,
         r"basis_a and basis_b must have .* number of rows, got 3 and 4\. .*one row per",

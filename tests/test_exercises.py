@@ -138,6 +138,11 @@ def one_atom():
     return torch.linalg.qr(waves).Q, 0
 
 
+def memory():
+    model = TiedAutoencoder(20, 2, seed=0)
+    return model, superposition.sample(10, 20, 0.8, seed=0)
+
+
 def classifier():
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -162,6 +167,7 @@ GIVEN = {
         pretrained.transformer(3).double(),
         (1, 7, 10),
     ),
+    "double_descent.open_rows": lambda _: memory(),
     "your_own_model.null_to_beat": lambda _: (
         {"chance": 0.2, "untrained": 4.9, "inputs": 5.2},
     ),
@@ -184,6 +190,8 @@ KNOWN = {
     "explorers.family_of_an_atom": "a + b",
     "transformer.rank_of_the_unembedding": 64,
     "transformer.kernel_of_centred_logits": "zero",
+    "double_descent.chance_of_samples": "stays",
+    "double_descent.corner_of_a_pentagon": 0.4,
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

@@ -113,3 +113,33 @@ def feature_indicators(
     lengths = x.norm(dim=0)
     columns = x / torch.where(lengths > 0, lengths, 1.0)
     return torch.diag_embed(columns).flatten(0, 1)
+
+
+def sample_indicators(
+    x: Float[Tensor, "samples features"],
+) -> Float[Tensor, "rows samples"]:
+    """Single data points as vectors on the rows of a flattened kernel.
+
+    The counterpart of `feature_indicators`: that of sample n has ``x[n, i]`` in row
+    ``(n, i)`` and 0 on all other samples, normalised. A kernel whose eigenvectors are
+    these moves the outputs on one sample without touching those on another.
+
+    Args:
+        x: Samples, shape ``(n_samples, n_features)``.
+
+    Returns:
+        One unit column per sample, shape ``(n_samples * n_features, n_samples)``, rows
+        sample-major; zero for a sample without any feature. The columns are orthogonal.
+
+    Raises:
+        ValueError: If ``x`` is not a finite matrix.
+
+    Example:
+        >>> sample_indicators(torch.tensor([[3.0, 4.0], [0.0, 1.0]])).T
+        tensor([[0.6000, 0.8000, 0.0000, 0.0000],
+                [0.0000, 0.0000, 0.0000, 1.0000]])
+    """
+    _checks.require_matrix("x", x)
+    lengths = x.norm(dim=1, keepdim=True)
+    rows = x / torch.where(lengths > 0, lengths, 1.0)
+    return torch.diag_embed(rows.mT).permute(1, 0, 2).flatten(0, 1)

@@ -66,7 +66,7 @@ def find_families(
     directions: Float[Tensor, "n_rows m"],
     *,
     count: int | None = None,
-    threshold: float = 3.0,
+    threshold: float = 2.5,
     n_surrogates: int = 10,
     seed: int = 0,
 ) -> Families:
@@ -95,7 +95,7 @@ def find_families(
         count: Number of families, if it is not to be found. Steps 1, 3 and 4 are the
             same; the gap reported is that after this number.
         threshold: What ``score`` must reach to be called found. Directions without
-            families get about 1; 3 leaves a margin for spans that depend on the
+            families get about 1; 2.5 leaves a margin for spans that depend on the
             directions, where surrogates are a little too smooth.
         n_surrogates: Clouds drawn for the null.
         seed: Of the surrogates; nothing else is random.

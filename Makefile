@@ -16,7 +16,7 @@ unit typed-test chapter-test: export GOMP_SPINCOUNT := 1000
 
 .DEFAULT_GOAL := help
 .PHONY: help book test lint unit doctest typed-test chapter-test browser-test portability chapters \
-	zip lab oldest address bench clean
+	snapshots zip lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -70,6 +70,9 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/ledger_page.py
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/names_of_cells.py
+
+snapshots: $(READY)  ## train chapter 6's Transformers again and store them (6 minutes of one core)
+	$(BIN)/python book/make_snapshots.py
 
 zip: book  ## the book as one file that needs no network
 	$(BIN)/python book/offline_zip.py

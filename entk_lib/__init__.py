@@ -4,7 +4,17 @@
 from entk_lib import _versions as _versions  # first: the rest may need a newer torch
 # isort: on
 
-from entk_lib import analytic, dynamics, models, notebooks, plotting, tasks, training
+from entk_lib import (
+    analytic,
+    dynamics,
+    epochs,
+    models,
+    notebooks,
+    plotting,
+    pretrained,
+    tasks,
+    training,
+)
 
 # kernels
 from entk_lib._outputs import Outputs
@@ -79,6 +89,7 @@ __all__ = [
     "dirichlet_energy",
     "dynamics",
     "empirical_ntk",
+    "epochs",
     "explain_ntk",
     "factor_spectrum",
     "feature_alignment",
@@ -95,6 +106,7 @@ __all__ = [
     "participation_ratio",
     "plotting",
     "preflight",
+    "pretrained",
     "purity_ceiling",
     "smoothness_rotation",
     "spectrum_cost",

@@ -57,6 +57,27 @@ def one_hot(
     return torch.nn.functional.one_hot(pairs, modulus).flatten(1).to(dtype)
 
 
+def tokens(pairs: Int[Tensor, "n 2"], modulus: int) -> Int[Tensor, "n 3"]:
+    """Pairs as a Transformer sees them: a, b and the token "=", which is the modulus.
+
+    Args:
+        pairs: Residues, shape ``(n, 2)``.
+        modulus: As in `all_pairs`.
+
+    Returns:
+        Shape ``(n, 3)``.
+
+    Raises:
+        ValueError: As in `one_hot`.
+
+    Example:
+        >>> tokens(torch.tensor([[0, 2]]), 3)
+        tensor([[0, 2, 3]])
+    """
+    _check_pairs(pairs, modulus)
+    return torch.cat([pairs, torch.full_like(pairs[:, :1], modulus)], 1)
+
+
 def targets(
     pairs: Int[Tensor, "n 2"], modulus: int, *, dtype: torch.dtype = torch.float32
 ) -> Float[Tensor, "n modulus"]:

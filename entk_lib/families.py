@@ -222,19 +222,20 @@ def _clusters(vectors: Tensor) -> Tensor:
 
 
 def _dimensions(coordinates: Tensor, clusters: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """An orthonormal start: the strongest principal directions of all clusters."""
+    """An orthonormal start: what is strongest in each cluster against all of them."""
     dimensions = len(coordinates)
-    values, axes = [], []
+    # Means, not sums: a family with more neurons has no more dimensions.
+    scatters = []
     for g in range(size):
         own = coordinates[:, clusters == g]
-        # A mean, not a sum: a family with more neurons has no more dimensions.
-        strength, vectors = torch.linalg.eigh(own @ own.mT / max(own.shape[1], 1))
-        values.append(strength.flip(0))
-        axes.append(vectors.flip(1))
-    best = torch.stack(values).flatten().topk(dimensions).indices // dimensions
-    taken = torch.bincount(best, minlength=size)
-    chosen = torch.cat([v[:, :t] for v, t in zip(axes, taken.tolist(), strict=True)], 1)
-    return _polar(chosen), torch.repeat_interleave(torch.arange(size), taken)
+        scatters.append(own @ own.mT / max(own.shape[1], 1))
+    # Less their mean: a direction that all clusters share belongs to none of them.
+    contrasts = torch.stack(scatters) - torch.stack(scatters).mean(0)
+    values, axes = torch.linalg.eigh(contrasts)
+    best = values.flatten().topk(dimensions).indices
+    taken = torch.bincount(best // dimensions, minlength=size)
+    chosen = [v[:, dimensions - t :] for v, t in zip(axes, taken.tolist(), strict=True)]
+    return _polar(torch.cat(chosen, 1)), torch.repeat_interleave(torch.arange(size), taken)
 
 
 def _climb(coordinates: Tensor, start: Tensor, family: Tensor) -> tuple[Tensor, Tensor]:

@@ -19,8 +19,8 @@ from entk_lib.rotations import check_orthonormal
 _NO_PART = 1e-6
 # Squared cosines below this are rounding: such a direction has no neighbour.
 _NO_NEIGHBOUR = 1e-12
-_MOST_STEPS = 200
-_CONVERGED = 1e-8
+_MOST_STEPS = 100
+_CONVERGED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,9 @@ def find_families(
     Args:
         basis: Orthonormal columns, such as eigenvectors above a cliff, shape ``(n, k)``.
         directions: One column a neuron, on the same data points: preactivations,
-            activations or what else the neurons do. Shape ``(n, m)``, of any length.
+            activations or what else the neurons do. Shape ``(n, m)``, of any length. A
+            strong part that all of them share, such as a constant, hides families: leave
+            it out of the basis.
         count: Number of families, if it is not to be found. Steps 1, 3 and 4 are the
             same; the gap reported is that after this number.
         threshold: What ``score`` must reach to be called found. Directions without

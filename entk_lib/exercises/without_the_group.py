@@ -40,10 +40,10 @@ dimensions_after_relabelling = Check(
         Wrong(
             "nothing is left",
             lambda *_: 0,
-            "The relabelled waves are other vectors. But which functions does the span hold?",
+            "The relabelled waves are other vectors. Which functions does the span hold?",
         ),
     ),
-    right="The span holds every function of a or of b alone, whatever the residues are called.",
+    right="The span holds every function of a or of b alone, by whatever names.",
     hint="Which functions of the pair does the first eigenspace hold?",
 )
 

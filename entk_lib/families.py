@@ -20,7 +20,7 @@ _NO_PART = 1e-6
 # Squared cosines below this are rounding: such a direction has no neighbour.
 _NO_NEIGHBOUR = 1e-12
 _MOST_STEPS = 100
-_CONVERGED = 1e-6
+_CONVERGED = 1e-5
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def find_families(
        lie in one family, whatever their signs and phases. The largest drop in the
        spectrum of the normalised affinities sets the number of families.
     3. Spectral clustering sorts the directions; each cluster gets those principal
-       directions that are among the k strongest of all clusters.
+       directions, of its second moment less the mean of all clusters', that are among the
+       k strongest.
     4. From there, orthonormal bases :math:`Q_g` that together fill the span climb to a
        maximum of :math:`\sum_{i, g} \lVert Q_g^\top c_i \rVert^4`, by polar factors of the
        gradient. The sum is convex, so no step lowers it. The fourth power lets directions
@@ -87,6 +88,9 @@ def find_families(
     The null is a cloud of Gaussian directions with the same covariance, as many of them:
     it has no families. Its largest drop, over all surrogates and places, is
     ``chance_gap``.
+
+    Families with fewer directions than others may come out merged, since the largest drop
+    then lies before them: half as many can be too few. Equal crowds are the good case.
 
     Args:
         basis: Orthonormal columns, such as eigenvectors above a cliff, shape ``(n, k)``.
@@ -224,7 +228,7 @@ def _clusters(vectors: Tensor) -> Tensor:
 
 
 def _dimensions(coordinates: Tensor, clusters: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """An orthonormal start: what is strongest in each cluster against all of them."""
+    """An orthonormal start: what is strongest in each cluster beside the mean cluster."""
     dimensions = len(coordinates)
     # Means, not sums: a family with more neurons has no more dimensions.
     scatters = []

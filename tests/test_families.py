@@ -22,13 +22,13 @@ def waves(modulus, names=("a", "b")):
     return torch.cat([families[name] for name in names], 2)
 
 
-def planted(planes, signal, n_units, seed=0):
+def planted(planes, signal, n_units, seed=0, chosen=None):
     """Units of one frequency each, with random phases, and noise in the whole span."""
     generator = torch.Generator().manual_seed(seed)
     _, f, d = planes.shape
     weights = torch.randn(d, n_units, generator=generator, dtype=torch.float64)
     weights /= weights.norm(dim=0)
-    chosen = planes[:, torch.arange(n_units) % f]
+    chosen = planes[:, torch.arange(n_units) % f if chosen is None else chosen]
     noise = torch.randn(f * d, n_units, generator=generator, dtype=torch.float64)
     noise /= math.sqrt(f * d)
     inside = torch.einsum("nmd,dm->nm", chosen, weights)
@@ -91,7 +91,35 @@ def test_families_of_several_sizes_are_found():
         assert best > 0.98 * part.shape[1]
 
 
-def test_a_direction_that_all_families_share_belongs_to_none_of_them():
+def test_crowds_of_several_sizes_do_not_change_the_dimensions():
+    planes = waves(13)
+    chosen = torch.repeat_interleave(
+        torch.arange(6), torch.tensor([30, 40, 50, 60, 70, 80])
+    )
+    found = find_families(mixed(planes), planted(planes, 0.95, 330, chosen=chosen))
+    assert found.found
+    assert [base.shape[1] for base in found.bases] == [4] * 6
+    assert torch.bincount(found.members).tolist() == [80, 70, 60, 50, 40, 30]
+
+
+# A limit, on the record: the large crowds make the largest drop among themselves.
+def test_small_crowds_beside_large_ones_come_out_merged():
+    planes = waves(29)
+    chosen = torch.arange(14).repeat_interleave(24 * (torch.arange(14) % 2 + 1))
+    found = find_families(mixed(planes), planted(planes, 0.6, len(chosen), chosen=chosen))
+    assert found.found
+    assert len(found.bases) == 7
+
+
+def test_pure_units_count_for_more_than_noisy_ones():
+    planes = waves(13)
+    units = [planted(planes, signal, 150, seed) for seed, signal in enumerate((0.95, 0.3))]
+    found = find_families(mixed(planes), torch.cat(units, 1))
+    # Without the climb it is 3.93.
+    assert float(match_families(found.bases, planes).mean()) > 3.96
+
+
+def test_a_direction_that_all_families_share_does_no_harm_if_it_is_weak():
     planes = waves(13)
     common = torch.full((169, 1), 1 / 13, dtype=torch.float64)
     units = planted(planes, 0.95, 300) + 0.3 * common
@@ -111,9 +139,11 @@ def test_directions_without_families_are_not_found(seed):
     assert "no gap that a cloud without families would not have" in found.reason
     assert "not found" in repr(found)
     # Nor are they when some directions are much stronger than others.
-    stretched = planes.flatten(1) * torch.linspace(0.2, 3, 24, dtype=torch.float64)
+    strength = torch.ones(24, dtype=torch.float64)
+    strength[:2] = 4
     generator = torch.Generator().manual_seed(seed)
-    units = stretched @ torch.randn(24, 300, generator=generator, dtype=torch.float64)
+    cloud = torch.randn(24, 300, generator=generator, dtype=torch.float64)
+    units = (mixed(planes) * strength) @ cloud
     assert not find_families(mixed(planes), units).found
 
 
@@ -261,6 +291,12 @@ def test_what_both_tokens_move_is_of_neither():
     pairs = modular_addition.all_pairs(7)
     parts, shares = split_by_token(families["sum"][:, 0], pairs)
     assert sum(part.shape[1] for part in parts) == 2
+    assert float(shares.max()) < 1e-12
+
+
+def test_a_constant_is_moved_by_no_token():
+    constant = torch.full((9, 1), 1 / 3, dtype=torch.float64)
+    _, shares = split_by_token(constant, modular_addition.all_pairs(3))
     assert float(shares.max()) < 1e-12
 
 

@@ -25,10 +25,14 @@ from entk_lib.alignment import (
     chance_overlap,
     feature_alignment,
     hidden_dimensionality,
+    match_families,
     purity_ceiling,
     subspace_overlap,
 )
 from entk_lib.costs import SpectrumCost, spectrum_cost
+
+# families of features
+from entk_lib.families import Families, find_families
 
 # graphs
 from entk_lib.graphs import dirichlet_energy, torus_laplacian
@@ -40,6 +44,7 @@ from entk_lib.ledger import Claim, ledger
 
 # regression
 from entk_lib.linearized import LinearizedPredictor
+from entk_lib.main_effects import split_by_token
 from entk_lib.ntk_spectra import ntk_spectrum
 from entk_lib.operators import NTKOperator
 from entk_lib.plans import ParameterPlan
@@ -71,6 +76,7 @@ __all__ = [
     "Claim",
     "Cliff",
     "Eigenspace",
+    "Families",
     "KernelReport",
     "LinearizedPredictor",
     "NTKOperator",
@@ -90,11 +96,13 @@ __all__ = [
     "factor_spectrum",
     "feature_alignment",
     "find_cliffs",
+    "find_families",
     "hidden_dimensionality",
     "jacobian",
     "kernel_report",
     "kernel_spectrum",
     "ledger",
+    "match_families",
     "models",
     "notebooks",
     "ntk_spectrum",
@@ -106,6 +114,7 @@ __all__ = [
     "schedules",
     "smoothness_rotation",
     "spectrum_cost",
+    "split_by_token",
     "subspace_overlap",
     "tasks",
     "torus_laplacian",

@@ -1,7 +1,10 @@
 """How much of a feature lies in an eigenvector, and of a subspace in a subspace."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from entk_lib import _checks
@@ -142,6 +145,48 @@ def feature_alignment(
     # (f, 2 or 1, k): coordinates of every eigenvector in every feature's line or plane.
     coordinates = planes.mT @ directions.to(planes.dtype)
     return coordinates.norm(dim=1).clamp_max(1.0).mT
+
+
+def match_families(
+    bases: Sequence[Float[Tensor, "n _"]],
+    planes: Float[Tensor, "n_rows f d"],
+) -> Float[Tensor, " f"]:
+    """Dimensions that true features share with the families found, one to one.
+
+    Each feature is given one family and each family one feature, at most, so that the sum
+    of the shared dimensions is largest.
+
+    Args:
+        bases: Of the families, as `Families.bases`.
+        planes: Orthonormal columns of each true feature, shape ``(n, f, d)``.
+
+    Returns:
+        Shared dimensions of each feature, from 0 to d; 0 for one that no family is left
+        for. Shape ``(f,)``.
+
+    Raises:
+        ValueError: If there is no family, or shapes do not match.
+
+    Example:
+        >>> axes = torch.eye(4).double()
+        >>> match_families([axes[:, :2], axes[:, 2:]], axes.reshape(4, 2, 2)).tolist()
+        [2.0, 2.0]
+    """
+    if len(bases) == 0 or planes.ndim != 3 or any(len(b) != len(planes) for b in bases):
+        raise ValueError(
+            "bases must be at least one matrix, and planes of shape (n, f, d) with as many "
+            f"rows, got {[tuple(b.shape) for b in bases]} and {tuple(planes.shape)}."
+        )
+    shared = torch.stack(
+        [
+            torch.einsum("nk,nfd->fkd", b.double(), planes.double()).square().sum((1, 2))
+            for b in bases
+        ]
+    )
+    rows, columns = linear_sum_assignment(-shared.numpy())
+    matched = torch.zeros(planes.shape[1], dtype=torch.float64)
+    matched[torch.from_numpy(columns)] = shared[rows, columns]
+    return matched
 
 
 def purity_ceiling(basis: Float[Tensor, "n k"], features: Float[Tensor, "n f 2"]) -> float:

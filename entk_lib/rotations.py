@@ -160,15 +160,7 @@ def _by_family(matrices: Tensor) -> Tensor:
 def _check_arguments(basis: Tensor, laplacians: Sequence[Tensor], method: str) -> None:
     if method not in ("joint", "two_stage"):
         raise ValueError(f"method must be 'joint' or 'two_stage', got {method!r}.")
-    _checks.require_matrix("basis", basis)
-    tolerance = _ORTHONORMAL_TOLERANCE.get(basis.dtype, 1e-2)
-    gram = basis.double().mT @ basis.double()
-    error = float((gram - torch.eye(len(gram)).to(gram)).abs().max())
-    if error > tolerance:
-        raise ValueError(
-            f"basis must have orthonormal columns, got products that are off by "
-            f"{error:.1e}. Take eigenvectors, or torch.linalg.qr(basis).Q."
-        )
+    check_orthonormal(basis)
     if len(laplacians) == 0 or (method == "two_stage" and len(laplacians) != 2):
         wanted = "two matrices" if method == "two_stage" else "at least one matrix"
         raise ValueError(f"laplacians must be {wanted}, got {len(laplacians)}.")
@@ -179,4 +171,24 @@ def _check_arguments(basis: Tensor, laplacians: Sequence[Tensor], method: str) -
             f"basis must have at least one column for each of the {len(laplacians)} "
             f"Laplacians, got {basis.shape[1]}. Fewer vectors hold fewer families: pass "
             "fewer Laplacians."
+        )
+
+
+def check_orthonormal(basis: Tensor) -> None:
+    """Raise ValueError unless ``basis`` is a finite matrix with orthonormal columns.
+
+    Args:
+        basis: One vector a column.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    _checks.require_matrix("basis", basis)
+    tolerance = _ORTHONORMAL_TOLERANCE.get(basis.dtype, 1e-2)
+    gram = basis.double().mT @ basis.double()
+    error = float((gram - torch.eye(len(gram)).to(gram)).abs().max())
+    if error > tolerance:
+        raise ValueError(
+            f"basis must have orthonormal columns, got products that are off by "
+            f"{error:.1e}. Take eigenvectors, or torch.linalg.qr(basis).Q."
         )

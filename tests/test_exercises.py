@@ -92,6 +92,12 @@ def sums_and_differences():
     return torch.linalg.qr(torch.cat(both, 1)).Q, families
 
 
+def functions_of_one_token():
+    families = modular_addition.fourier_families(P)
+    both = [families[name].flatten(1).double() for name in ("a", "b")]
+    return torch.cat(both, 1), P
+
+
 def alarm_series():
     steps, flat = [0, 1, 2, 3, 4, 5], [0, 0, 0, 0, 0, 0]
     mild = [{"step": steps, "sum overlap": [0, 1, 1, 1, 1, 1]}] * 3
@@ -168,6 +174,9 @@ GIVEN = {
         (1, 7, 10),
     ),
     "double_descent.open_rows": lambda _: memory(),
+    "without_the_group.dimensions_after_relabelling": lambda _: functions_of_one_token(),
+    "without_the_group.chance_of_a_family": lambda _: (P,),
+    "without_the_group.waves_in_a_square": lambda _: (10, P),
     "your_own_model.null_to_beat": lambda _: (
         {"chance": 0.2, "untrained": 4.9, "inputs": 5.2},
     ),
@@ -192,6 +201,9 @@ KNOWN = {
     "transformer.kernel_of_centred_logits": "zero",
     "double_descent.chance_of_samples": "stays",
     "double_descent.corner_of_a_pentagon": 0.4,
+    "without_the_group.dimensions_after_relabelling": 56,
+    "without_the_group.chance_of_a_family": 2 / 7,
+    "without_the_group.waves_in_a_square": [9, 10],
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

@@ -29,13 +29,14 @@ class Families:
 
     Attributes:
         bases: One orthonormal basis for each family, in data space, shape ``(n, d_g)``;
-            together an orthonormal basis of the span. Largest families first. They are
-            given even where ``found`` is false: then they are no more than candidates.
+            together an orthonormal basis of what the directions fill of the span. Families
+            with most directions first. Where ``found`` is false they are no more than
+            candidates, and none where directions are too few.
         members: For each direction the index of the family that holds most of it, -1
             for one that was left out. Shape ``(m,)``.
         shares: For each direction the share of its energy inside the span that its
             family holds; 0 for one that was left out. Shape ``(m,)``.
-        eigenvalues: Of the normalised affinities, descending: their gap sets the count.
+        eigenvalues: Of the components' affinities, descending: their gap sets the count.
         gap: Drop of ``eigenvalues`` after as many as there are families.
         chance_gap: Largest drop that any surrogate has anywhere.
         score: ``gap / chance_gap``, infinite if no surrogate has a drop. About 1 for
@@ -87,10 +88,10 @@ def find_families(
        for families of several dimensions.
 
     Both sums are climbed by polar factors of the gradient. They are convex, so no step
-    lowers them. The null is a cloud of Gaussian directions with the same covariance, as many
-    of them: it has no families. Its largest drop, over all surrogates and places, is
+    lowers them. The null is a cloud of as many Gaussian directions with the same
+    covariance: it has no families. Its largest drop, over all surrogates and places, is
     ``chance_gap``. A family has at least two dimensions: a direction of its own, however
-    crowded, is lost among the others.
+    crowded, joins one of the others.
 
     Args:
         basis: Orthonormal columns, such as eigenvectors above a cliff, shape ``(n, k)``.
@@ -150,8 +151,8 @@ def find_families(
     if n_used < 2 * dimensions or dimensions < 2:
         reason = (
             f"{n_used} directions cannot crowd into the parts of {dimensions} dimensions, "
-            f"at least {max(2 * dimensions, 4)} are needed (score 0, {threshold:g} is asked "
-            "for)"
+            f"at least {max(2 * dimensions, 4)} are needed (score 0, {threshold:g} is "
+            "asked for)"
         )
         nothing = torch.zeros(0, dtype=torch.float64)
         return Families((), members, shares, nothing, 0.0, 0.0, 0.0, False, reason)
@@ -197,7 +198,7 @@ def _coordinates(span: Tensor, directions: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _principal(units: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Coordinates along principal axes, without those that nothing lies in; their scales."""
+    """Coordinates along the principal axes that are filled, the axes, their scales."""
     variances, axes = torch.linalg.eigh(units @ units.mT / units.shape[1])
     filled = variances > _NO_PART**2 * variances[-1]
     axes = axes[:, filled]

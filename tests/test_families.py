@@ -59,7 +59,7 @@ def test_clean_families_are_found_with_their_number_and_sizes(modulus, names):
 
 # The breakdown point that the chapter shows: 512 units, 14 families of 4 dimensions.
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("signal", "sure"), [(0.3, False), (0.65, True), (0.85, True)])
+@pytest.mark.parametrize(("signal", "sure"), [(0.3, False), (0.45, True), (0.85, True)])
 def test_recovery_depends_on_the_noise(signal, sure, seed):
     planes = waves(29)
     found = find_families(mixed(planes), planted(planes, signal, 512, seed))
@@ -67,22 +67,22 @@ def test_recovery_depends_on_the_noise(signal, sure, seed):
     matched = match_families(found.bases, planes)
     if sure:
         assert len(found.bases) == 14
-        assert float(matched.min()) > 3.5
+        assert float(matched.min()) > 3
     else:
         assert float(matched.mean()) < 3
 
 
 def test_families_of_several_sizes_are_found():
-    sizes = [1, 2, 2, 3, 4]
+    sizes = [2, 2, 3, 4, 5]
     axes = torch.eye(40, dtype=torch.float64)[:, : sum(sizes)]
     parts = axes.split(sizes, 1)
     generator = torch.Generator().manual_seed(0)
     units = torch.cat(
-        [p @ torch.randn(p.shape[1], 60, generator=generator).double() for p in parts], 1
+        [p @ torch.randn(p.shape[1], 80, generator=generator).double() for p in parts], 1
     )
     units /= units.norm(dim=0)
-    units += 0.02 * torch.randn(40, 300, generator=generator).double()
-    turn = torch.linalg.qr(torch.randn(12, 12, generator=generator).double()).Q
+    units += 0.02 * torch.randn(40, 400, generator=generator).double()
+    turn = torch.linalg.qr(torch.randn(16, 16, generator=generator).double()).Q
     found = find_families(axes @ turn, units)
     assert found.found
     assert sorted(base.shape[1] for base in found.bases) == sizes
@@ -102,21 +102,34 @@ def test_crowds_of_several_sizes_do_not_change_the_dimensions():
     assert torch.bincount(found.members).tolist() == [80, 70, 60, 50, 40, 30]
 
 
-# A limit, on the record: the large crowds make the largest drop among themselves.
-def test_small_crowds_beside_large_ones_come_out_merged():
-    planes = waves(29)
-    chosen = torch.arange(14).repeat_interleave(24 * (torch.arange(14) % 2 + 1))
-    found = find_families(mixed(planes), planted(planes, 0.6, len(chosen), chosen=chosen))
-    assert found.found
-    assert len(found.bases) == 7
-
-
 def test_pure_units_count_for_more_than_noisy_ones():
     planes = waves(13)
     units = [planted(planes, signal, 150, seed) for seed, signal in enumerate((0.95, 0.3))]
     found = find_families(mixed(planes), torch.cat(units, 1))
     # Without the climb it is 3.93.
     assert float(match_families(found.bases, planes).mean()) > 3.96
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_families_of_unequal_crowds_are_found(seed):
+    planes = waves(29)
+    twice = torch.arange(14) % 2 + 1
+    chosen = torch.arange(14).repeat_interleave(24 * twice)
+    found = find_families(mixed(planes), planted(planes, 0.6, 504, seed, chosen))
+    assert found.found
+    assert len(found.bases) == 14
+    assert float(match_families(found.bases, planes).min()) > 3.5
+
+
+def test_a_crowd_along_one_direction_is_no_family():
+    axes = torch.eye(30, dtype=torch.float64)[:, :7]
+    parts = axes.split([2, 2, 2, 1], 1)
+    generator = torch.Generator().manual_seed(0)
+    units = torch.cat(
+        [p @ torch.randn(p.shape[1], 80, generator=generator).double() for p in parts], 1
+    )
+    found = find_families(axes, units / units.norm(dim=0))
+    assert len(found.bases) == 3
 
 
 def test_a_direction_that_all_families_share_does_no_harm_if_it_is_weak():

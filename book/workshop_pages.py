@@ -206,10 +206,14 @@ def _routes(root: Path) -> str:
             if step.key != "top":
                 part, name = step.part, step.part.title
                 if part.minutes:
-                    name = f"*{step.key.replace("exercise", "Exercise")}* {name} ({part.minutes} min)"
+                    name = f"*{_named(step.key)}* {name} ({part.minutes} min)"
                 lines[-1] += f"\n| {step.start:.0f} | {name} | {step.ready or ''} |"
         blocks += lines
     return "\n\n".join(blocks)
+
+
+def _named(key: str) -> str:
+    return key.replace("exercise", "Exercise")
 
 
 def _answers(root: Path) -> str:
@@ -221,7 +225,7 @@ def _answers(root: Path) -> str:
         blocks.append(f"### [{found.title}](../chapters/{stem}.ipynb)")
         for key, part in checked.items():
             assert part.check is not None
-            lines = [f"{key.replace('exercise', 'Exercise')}, {part.title}:", ""]
+            lines = [f"{_named(key)}, {part.title}:", ""]
             lines += [f"- *{w.name}.* {w.message}" for w in part.check.wrong]
             blocks.append("\n".join([*lines, f"- *Right.* {part.check.right}"]))
     return "\n\n".join(blocks)

@@ -332,7 +332,7 @@ def test_three_tokens_split_a_span():
         (torch.zeros(9, dtype=torch.long), "a column for each token"),
     ],
 )
-def test_tokens_of_another_form_are_told(tokens, message):
+def test_bad_arguments_tokens_of_another_form_are_told(tokens, message):
     with pytest.raises(ValueError, match=message):
         split_by_token(torch.eye(9)[:, :2], tokens)
     with pytest.raises(ValueError, match="orthonormal"):
@@ -352,7 +352,7 @@ def test_each_feature_is_matched_with_a_family_of_its_own():
     assert match_families([*families, axes[:, [2, 3]]], features).tolist() == [2, 2, 1]
 
 
-def test_bad_matches_are_told():
+def test_bad_arguments_of_matches_are_told():
     planes = torch.eye(6).reshape(6, 3, 2)
     with pytest.raises(ValueError, match="at least one matrix"):
         match_families([], planes)

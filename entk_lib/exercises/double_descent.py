@@ -39,7 +39,7 @@ chance_of_samples = Check(
 )
 
 
-def _pentagon(power: float = 2) -> float:
+def _pentagon(power: int = 2) -> float:
     angles = 2 * math.pi * torch.arange(5, dtype=torch.float64) / 5
     corners = torch.stack([angles.cos(), angles.sin()])
     if power == 2:

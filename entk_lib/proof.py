@@ -78,7 +78,13 @@ def prove(model: nn.Module, parameters: dict[str, Tensor], x: Inputs) -> Structu
     probe = _probe_of(x)
     n = _inputs.n_samples(probe)
     sizes: dict[int, int] = {}
-    with _counting(sizes):
+    try:
+        with _counting(sizes):
+            recording = record(model, parameters, probe)
+    except RuntimeError:
+        # Older versions of torch allow no counting around torch.func inside a model, such
+        # as torch.vmap: what is saved there is not counted. Other errors are raised again.
+        sizes.clear()
         recording = record(model, parameters, probe)
     for weight in model.parameters():  # saved too, but once for all samples
         sizes.pop(weight.untyped_storage().data_ptr(), None)

@@ -15,6 +15,7 @@ PAGES = [_CONTENTS["root"] + ".html"] + [
     f"{entry['file']}.html" for part in _CONTENTS["parts"] for entry in part["chapters"]
 ]
 CHAPTERS = [page for page in PAGES if page.startswith("chapters/")]
+WITHOUT_FIGURES = {"chapters/preflight.html", "chapters/template.html"}
 PHONE = 390
 
 # What axe finds that is not ours to mend, and whose it is.
@@ -96,7 +97,8 @@ def test_without_javascript_text_and_figures_are_there(visit, name):
         pictures.nth(i).evaluate("(img) => img.complete && img.naturalWidth > 100")
         for i in range(n_pictures)
     )
-    assert n_pictures == n_loaded > 0
+    assert n_pictures == n_loaded
+    assert (n_pictures > 0) is (name not in WITHOUT_FIGURES)
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

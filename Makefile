@@ -72,7 +72,6 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/ledger_page.py
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/workshop_pages.py
-	$(BIN)/python book/names_of_cells.py
 
 snapshots: $(READY)  ## train chapter 6's Transformers again and store them (8 minutes of one core)
 	$(BIN)/python book/make_snapshots.py

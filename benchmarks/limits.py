@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from entk_lib.plans import make_plan
-from entk_lib.problems import prepare
-from entk_lib.proof import prove
-from entk_lib.recording import record
+from entk_lib.kernels.engine.plan import make_plan
+from entk_lib.kernels.engine.problem import prepare
+from entk_lib.kernels.engine.prove import prove_rules
+from entk_lib.kernels.engine.record import record
 
 SIZE = 2048
 
@@ -34,7 +34,7 @@ def gemm_speed(repeats: int = 10) -> float:
 def unavoidable_operations(model: nn.Module, x: Tensor) -> int:
     """Floating-point operations of the matrix products of the class-averaged kernel."""
     problem = prepare(model, x, "average", None, None)
-    structure = prove(model, problem.parameters, x)
+    structure = prove_rules(model, problem.parameters, x)
     plan = make_plan(problem, structure, len(x), len(x), symmetric=True)
     with FlopCounterMode(display=False) as forward:
         recording = record(model, problem.parameters, x, structure.path)

@@ -14,8 +14,8 @@ import time
 import torch
 
 import entk_lib as entk
-from entk_lib.models import TiedAutoencoder
-from entk_lib.tasks import superposition
+from entk_lib.toys.models import TiedAutoencoder
+from entk_lib.toys.tasks import superposition
 
 N_FEATURES, N_HIDDEN, SPARSITY, K = 50, 10, 0.9, 80
 SIZES = (100, 300)

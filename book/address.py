@@ -126,12 +126,18 @@ def colab_cell(address: Address, bounds: str) -> str:
         Python. torch and numpy stay as they are there: pip is held to their versions.
     """
     return f'''\
-# In Colab this installs the library. Anywhere else it does nothing.
+# In Colab this installs the library; elsewhere it says so if the library is missing.
 import importlib.util
 import sys
 
 REPOSITORY, BRANCH = "{address.repository}", "{address.branch}"
-if "google.colab" in sys.modules and not importlib.util.find_spec("entk_lib"):
+missing = importlib.util.find_spec("entk_book") is None
+if missing and "google.colab" not in sys.modules:
+    raise ModuleNotFoundError(
+        "This notebook needs the library behind the book: in a clone of its "
+        "repository run make lab, or pip install '.[explorers]'."
+    )
+if missing:
     from importlib.metadata import version
     from subprocess import run
 
@@ -149,7 +155,9 @@ if "google.colab" in sys.modules and not importlib.util.find_spec("entk_lib"):
             "{bounds} or newer. If they are older, choose "
             "Runtime > Change runtime type > a later version."
         )
-    print("entk_lib is installed;", " and ".join(kept), "stay as they were.")'''
+    print("entk_lib is installed;", " and ".join(kept), "stay as they were.")
+# Before torch, whose threads then wait for one another without spinning.
+importlib.import_module("entk_book")'''
 
 
 def with_address(

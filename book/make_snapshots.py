@@ -2,7 +2,7 @@
 
 Usage: python book/make_snapshots.py     (about eight minutes on one core)
 
-Readers of chapter 6 load these; `tests/test_pretrained.py` trains the first epochs again
+Readers of chapter 6 load these; `tests/test_stored.py` trains the first epochs again
 and compares. Half precision keeps the five trainings below 5 MB.
 """
 
@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import entk_lib
-from entk_lib import pretrained
+from entk_book import stored
 
 FOLDER = Path(entk_lib.__file__).parent / "data"
 PER_FILE = 12  # 1.3 MB
@@ -49,9 +49,9 @@ def files(
 def main() -> None:
     """Train all seeds at once and replace the stored files."""
     start, cpu = time.perf_counter(), time.process_time()
-    seeds, results = list(pretrained.SEEDS), []
+    seeds, results = list(stored.SEEDS), []
     for first in range(0, len(seeds), GROUP):
-        results += pretrained.train_transformers(
+        results += stored.train_transformers(
             seeds[first : first + GROUP], snapshot_epochs={*FINE, *COARSE}
         )
     seconds, busy = time.perf_counter() - start, time.process_time() - cpu
@@ -69,8 +69,8 @@ def store(snapshots: Mapping[int, Mapping[int, Mapping[str, Tensor]]]) -> int:
     for old in FOLDER.glob("transformer_seed*.safetensors"):
         old.unlink()
     recipe = {
-        "modulus": pretrained.MODULUS,
-        "epochs": pretrained.EPOCHS,
+        "modulus": stored.MODULUS,
+        "epochs": stored.EPOCHS,
         "torch": torch.__version__.split("+")[0],
     }
     total = 0

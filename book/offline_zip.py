@@ -70,11 +70,12 @@ def _wheel(root: Path, folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as name:
         copy = Path(name) / "source"
         copy.mkdir()
-        shutil.copytree(
-            root / "entk_lib",
-            copy / "entk_lib",
-            ignore=shutil.ignore_patterns("__pycache__"),
-        )
+        for package in ("entk_lib", "entk_book"):
+            shutil.copytree(
+                root / package,
+                copy / package,
+                ignore=shutil.ignore_patterns("__pycache__"),
+            )
         for file in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(root / file, copy)
         pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]

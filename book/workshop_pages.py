@@ -22,7 +22,7 @@ from sphinx.errors import ExtensionError
 
 import address
 import normalise
-from entk_lib.exercises import Check
+from entk_book.exercises import Check
 from execute import CLOCK
 
 ROOT = Path(__file__).parent.parent
@@ -111,9 +111,9 @@ def _check(source: str, notebook: nbformat.NotebookNode) -> Check:
     if module is None or name is None:
         raise ExtensionError(
             "a stub of an exercise must end with exercises.NAME(...), and its chapter must "
-            f"import a module of entk_lib.exercises as exercises, got {source!r}."
+            f"import a module of entk_book.exercises as exercises, got {source!r}."
         )
-    return getattr(importlib.import_module(f"entk_lib.exercises.{module[1]}"), name[1])
+    return getattr(importlib.import_module(f"entk_book.exercises.{module[1]}"), name[1])
 
 
 def chapters(root: Path = ROOT) -> dict[str, Chapter]:

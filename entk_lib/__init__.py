@@ -1,53 +1,45 @@
 """The empirical neural tangent kernel of a model, its spectrum, and the features in it."""
 
 # isort: off
-from entk_lib import _versions as _versions  # first: the rest may need a newer torch
+from entk_lib import _threads as _threads  # before torch: how its threads wait
+from entk_lib import _versions as _versions  # before the rest, which may need a newer torch
 # isort: on
 
-from entk_lib import (
-    analytic,
-    dynamics,
-    epochs,
-    models,
-    notebooks,
-    plotting,
-    pretrained,
-    schedules,
-    tasks,
-    training,
-)
-
-# kernels
+from entk_lib import analytic, plotting, training
 from entk_lib._outputs import Outputs
 
 # features
-from entk_lib.alignment import (
+from entk_lib.features import (
+    Families,
     chance_overlap,
+    dirichlet_energy,
     feature_alignment,
+    find_families,
     hidden_dimensionality,
     match_families,
     purity_ceiling,
+    smoothness_rotation,
+    split_by_token,
     subspace_overlap,
+    torus_laplacian,
 )
-from entk_lib.costs import SpectrumCost, spectrum_cost
 
-# families of features
-from entk_lib.families import Families, find_families
-
-# graphs
-from entk_lib.graphs import dirichlet_energy, torus_laplacian
-from entk_lib.jacobians import jacobian
-from entk_lib.kernels import empirical_ntk, explain_ntk
-
-# the book's claims
-from entk_lib.ledger import Claim, ledger
+# kernels
+from entk_lib.kernels import (
+    NTKOperator,
+    ParameterPlan,
+    SpectrumCost,
+    empirical_ntk,
+    explain_ntk,
+    jacobian,
+    ntk_spectrum,
+    spectrum_cost,
+)
 
 # regression
 from entk_lib.linearized import LinearizedPredictor
-from entk_lib.main_effects import split_by_token
-from entk_lib.ntk_spectra import ntk_spectrum
-from entk_lib.operators import NTKOperator
-from entk_lib.plans import ParameterPlan
+
+# this machine
 from entk_lib.preflight import Preflight, preflight
 
 # reports
@@ -58,7 +50,6 @@ from entk_lib.reports import (
     kernel_report,
     untrained_copy,
 )
-from entk_lib.rotations import smoothness_rotation
 
 # spectra
 from entk_lib.spectra import (
@@ -70,10 +61,13 @@ from entk_lib.spectra import (
     participation_ratio,
 )
 
-__version__ = "0.1.0"
+# what the chapters study, and how it is trained
+from entk_lib.toys import models, tasks
+from entk_lib.training import dynamics, epochs, schedules
+
+__version__ = "0.2.0"
 
 __all__ = [
-    "Claim",
     "Cliff",
     "Eigenspace",
     "Families",
@@ -101,15 +95,12 @@ __all__ = [
     "jacobian",
     "kernel_report",
     "kernel_spectrum",
-    "ledger",
     "match_families",
     "models",
-    "notebooks",
     "ntk_spectrum",
     "participation_ratio",
     "plotting",
     "preflight",
-    "pretrained",
     "purity_ceiling",
     "schedules",
     "smoothness_rotation",

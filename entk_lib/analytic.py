@@ -117,7 +117,7 @@ def relu_limit_ntk(
 ) -> Float[Tensor, "n1 n2"]:
     r"""Infinite-width limit of the eNTK of a ReLU network in NTK parameterisation.
 
-    The network is the one of `entk_lib.models.ReLUNetwork`: weights standard normal at
+    The network is the one of `entk_lib.toys.models.ReLUNetwork`: weights standard normal at
     the start, each layer divided by :math:`\sqrt{\text{fan-in}}`, ReLU scaled by
     :math:`\sqrt 2` so that signals keep their size, no biases, one output. With the
     angle :math:`\theta` between two inputs' images at a layer, the arc-cosine kernels of

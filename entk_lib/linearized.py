@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
-from entk_lib.jacobians import (
+from entk_lib.kernels import (
     CACHE_BYTES,
     Jacobians,
     n_entries,
+    prepare,
     sample_chunks,
 )
-from entk_lib.problems import prepare
 
 
 class LinearizedPredictor:

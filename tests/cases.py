@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from entk_lib.models import TiedAutoencoder
+from entk_lib.toys.models import TiedAutoencoder
 
 Case = tuple[nn.Module, Tensor, Tensor]
 N1, N2 = 5, 3

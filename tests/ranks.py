@@ -13,7 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from entk_lib import NTKOperator, ntk_spectra, ntk_spectrum
+from entk_lib import NTKOperator, ntk_spectrum
+from entk_lib.kernels import ntk_spectra
 
 
 def model():
@@ -77,7 +78,7 @@ def not_converging(rank, group):
     def fail(*_):
         raise RuntimeError("no convergence")
 
-    ntk_spectra.lanczos.few_largest_of_product = fail
+    ntk_spectra.spectra.few_largest_of_product = fail
     ntk_spectrum(model(), share(rank), 3, process_group=group, timeout=30)
 
 

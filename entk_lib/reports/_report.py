@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
 from entk_lib._outputs import Outputs
-from entk_lib.costs import spectrum_cost
-from entk_lib.ntk_spectra import ntk_spectrum
+from entk_lib.kernels import ntk_spectrum, spectrum_cost
 from entk_lib.reports._features import feature_bases, input_spectrum, require_name
 from entk_lib.reports._spaces import eigenspaces
 from entk_lib.reports._text import KernelReport

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from entk_lib.alignment import chance_overlap, orthonormal, subspace_overlap
+from entk_lib.features import chance_overlap, orthonormal, subspace_overlap
 from entk_lib.spectra import Cliff, Spectrum
 
 # |cosine| in both halves from which a single eigenvector counts as kept.

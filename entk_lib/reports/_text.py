@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from entk_lib._outputs import Outputs
-from entk_lib.costs import SpectrumCost
+from entk_lib.kernels import SpectrumCost
 from entk_lib.reports._spaces import Eigenspace, Shared
 from entk_lib.spectra import Cliff, Spectrum, find_cliffs
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import entk_lib as entk
-from entk_lib.models import QuadraticMLP, TiedAutoencoder
-from entk_lib.tasks import modular_addition, superposition
+from entk_lib.toys.models import QuadraticMLP, TiedAutoencoder
+from entk_lib.toys.tasks import modular_addition, superposition
 
-waves = pytest.importorskip("entk_lib.explorers.waves")
+waves = pytest.importorskip("entk_book.explorers.waves")
 PAGE = "chapters/explorers.html"
 NAMES = ("Superposition explorer", "Grokking explorer", "Waves explorer")
 _DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")

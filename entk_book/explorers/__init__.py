@@ -1,0 +1,13 @@
+"""Figures with dials: in a live kernel, in Colab, and in the book's pages without either.
+
+An explorer holds what it draws, computed beforehand and packed into bytes, and its own
+JavaScript. It needs no server, and where no JavaScript runs its static figure stays.
+Needs anywidget: ``pip install "entk_lib[explorers]"``.
+"""
+
+from entk_book.explorers._explorer import Explorer
+from entk_book.explorers.grokking import Grokking
+from entk_book.explorers.superposition import Superposition
+from entk_book.explorers.waves import Waves
+
+__all__ = ["Explorer", "Grokking", "Superposition", "Waves"]

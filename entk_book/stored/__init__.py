@@ -1,0 +1,23 @@
+"""Trained networks that take too long to train in a chapter, and how they were trained."""
+
+from entk_book.stored.transformers import (
+    EPOCHS,
+    MODULUS,
+    SEEDS,
+    TRAIN_FRACTION,
+    train_transformers,
+    transformer,
+    transformer_snapshots,
+    transformer_split,
+)
+
+__all__ = [
+    "EPOCHS",
+    "MODULUS",
+    "SEEDS",
+    "TRAIN_FRACTION",
+    "train_transformers",
+    "transformer",
+    "transformer_snapshots",
+    "transformer_split",
+]

@@ -1,0 +1,33 @@
+"""The tangent kernel of a model: as a matrix, a spectrum or an operator, and its cost.
+
+What a user calls is here; how it is computed is in `engine`.
+"""
+
+from entk_lib.kernels.costs import SpectrumCost, spectrum_cost
+from entk_lib.kernels.empirical import empirical_ntk, explain_ntk
+from entk_lib.kernels.engine import ParameterPlan, prepare
+from entk_lib.kernels.jacobians import (
+    CACHE_BYTES,
+    Jacobians,
+    jacobian,
+    n_entries,
+    sample_chunks,
+)
+from entk_lib.kernels.ntk_spectra import ntk_spectrum
+from entk_lib.kernels.operators import NTKOperator
+
+__all__ = [
+    "CACHE_BYTES",
+    "Jacobians",
+    "NTKOperator",
+    "ParameterPlan",
+    "SpectrumCost",
+    "empirical_ntk",
+    "explain_ntk",
+    "jacobian",
+    "n_entries",
+    "ntk_spectrum",
+    "prepare",
+    "sample_chunks",
+    "spectrum_cost",
+]

@@ -1,0 +1,51 @@
+"""How a kernel is computed, exactly and in bounded memory; `kernels` is its only user.
+
+One call, `empirical_ntk(model, x)`, walks through the files of this folder in this order::
+
+    model, x
+      |
+    problem     what is asked: parameters, outputs, layers, all checked
+      |
+    record      a few samples are run; every use of a parameter is written down
+      |
+    recognise   uses that a rule of `layer_rules` knows are named
+      |
+    prove       each rule must reproduce autograd's gradient, or autodiff takes over
+      |
+    plan        for each parameter the cheapest exact way, by predicted cost
+      |
+    harvest     a batch of samples in, its `factors` out
+      |
+    contract    factors, block by block, are multiplied into the kernel
+
+`layer_rules` says what a linear layer, a convolution or an embedding does with its
+parameter, `factors` how two batches' parts make a piece of the kernel, `autodiff` is the
+way where no rule holds.
+"""
+
+from entk_lib.kernels.engine.contract import WORKING_BYTES, kernel_matrices, kernel_trace
+from entk_lib.kernels.engine.harvest import harvest_jacobians
+from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
+from entk_lib.kernels.engine.problem import (
+    Problem,
+    check_second,
+    prepare,
+    require_symmetric,
+)
+from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
+
+__all__ = [
+    "WORKING_BYTES",
+    "ParameterPlan",
+    "Problem",
+    "Structure",
+    "check_second",
+    "first_that_holds",
+    "harvest_jacobians",
+    "kernel_matrices",
+    "kernel_trace",
+    "make_plan",
+    "prepare",
+    "prove_rules",
+    "require_symmetric",
+]

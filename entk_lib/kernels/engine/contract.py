@@ -1,0 +1,237 @@
+"""Kernels block by block: what is kept of the samples, in bounded memory."""
+
+import itertools
+
+import torch
+from torch import Tensor
+
+from entk_lib import _checks, _inputs
+from entk_lib._inputs import Inputs
+from entk_lib._progress import progress
+from entk_lib.kernels.engine.factors import Factor, join
+from entk_lib.kernels.engine.harvest import harvest
+from entk_lib.kernels.engine.plan import make_plan
+from entk_lib.kernels.engine.problem import Problem
+from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
+
+# A batch at work larger than this gains nothing: its memory leaves the cache.
+WORKING_BYTES = 256 * 2**20
+# Rows of a tile: large ones multiply faster; small ones on the diagonal of a symmetric
+# kernel compute little that its mirror holds already.
+_TILE_ROWS = 1024
+_DIAGONAL_ROWS = 256
+_TILE_BYTES = 64 * 2**20
+
+
+def kernel_matrices(
+    problem: Problem,
+    x1: Inputs,
+    x2: Inputs | None,
+    budget: int,
+    dtype: torch.dtype | None = None,
+) -> dict[str, Tensor]:
+    """Kernel of each of the problem's layers, exact, within a budget of bytes.
+
+    Args:
+        problem: The model and what is asked of it.
+        x1: Samples of the rows.
+        x2: Samples of the columns; None for x1 again.
+        budget: Memory that may be used, results included.
+        dtype: Of the kernel and its sums; None for the parameters'.
+
+    Raises:
+        MemoryError: If the kernel, or one sample's part of it, does not fit.
+        ValueError: If the kernel is not finite.
+    """
+    structure = prove_rules(problem.model, problem.parameters, x1)
+    kernels = first_that_holds(
+        structure, lambda known: _Blocks(problem, known, x1, x2, budget, dtype).kernels()
+    )
+    for layer, kernel in kernels.items():
+        what = f"the kernel of layer {layer!r}" if layer else "the kernel"
+        _checks.require_finite(what, kernel)
+    return kernels
+
+
+def kernel_trace(problem: Problem, x: Inputs, budget: int) -> float:
+    """Sum of the diagonal of a symmetric kernel, without the kernel."""
+    n = _inputs.n_samples(x)
+
+    def add_up(structure: Structure) -> float:
+        plan = make_plan(problem, structure, 1, 1)
+        bytes_each = max(1, 2 * plan.sample_bytes + plan.working_bytes)
+        batch = max(1, min(budget // 2, WORKING_BYTES) // bytes_each)
+        total = 0.0
+        with progress("trace", n, "sample") as bar:
+            for i in range(0, n, batch):
+                part = _inputs.take(x, slice(i, i + batch))
+                factors = harvest(problem, plan, part, problem.maps.left)
+                total += sum(factor.trace() for factor in factors)
+                bar.update(batch)
+        return total
+
+    trace = first_that_holds(prove_rules(problem.model, problem.parameters, x), add_up)
+    _checks.require_finite("the kernel", torch.tensor(trace))
+    return trace
+
+
+class _Blocks:
+    """One kernel cut into blocks of samples whose factors fit into memory two at a time."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        structure: Structure,
+        x1: Inputs,
+        x2: Inputs | None,
+        budget: int,
+        dtype: torch.dtype | None,
+    ) -> None:
+        self.problem = problem
+        self.x1, self.x2 = x1, x1 if x2 is None else x2
+        self.symmetric = x2 is None and problem.maps.symmetric
+        self.n1, self.n2 = _inputs.n_samples(self.x1), _inputs.n_samples(self.x2)
+        self.dtype, self.device = dtype or problem.dtype, problem.device
+        self.plan = make_plan(
+            problem, structure, self.n1, self.n2, symmetric=self.symmetric
+        )
+        self.each = problem.maps.rows_per_sample
+        self._divide(budget)
+
+    def _divide(self, budget: int) -> None:
+        """Sizes of blocks, of batches at work and of tiles."""
+        plan, itemsize = self.plan, torch.empty((), dtype=self.dtype).element_size()
+        layers = len(dict.fromkeys(self.problem.layers.values()))
+        result = layers * self.n1 * self.n2 * self.each**2 * itemsize
+        room = budget - result
+        # Blocks are copied once when batches are joined; a tile has three temporaries,
+        # each for all positions of the other side.
+        tile_row = max(1, 3 * plan.positions * self.each**2 * itemsize)
+        smallest = result + 4 * plan.sample_bytes + plan.working_bytes + tile_row
+        if result > budget:
+            raise MemoryError(
+                f"the kernel (n1={self.n1}, n2={self.n2}, outputs="
+                f"{self.problem.n_outputs}) would need {result / 2**30:.2g} GiB, expected "
+                f"at most {budget / 2**30:.2g} GiB. Use ntk_spectrum(...) or "
+                'NTKOperator(...), which store no kernel, or outputs="average".'
+            )
+        if smallest > budget:
+            raise MemoryError(
+                f"the kernel and one sample's part of it would need "
+                f"{smallest / 2**30:.2g} GiB, expected at most {budget / 2**30:.2g} GiB. "
+                f"The smallest memory that works is {_up(smallest)} GiB; or pass fewer "
+                "parameters=[...]."
+            )
+        total = self.n1 if self.symmetric else self.n1 + self.n2
+        kept = max(1, plan.sample_bytes)
+        self.keeps_all = 2 * total * kept <= room // 2
+        fitting = max(self.n1, self.n2) if self.keeps_all else room // 2 // (4 * kept)
+        self.block = max(1, min(max(self.n1, self.n2), fitting))
+        working = max(1, plan.working_bytes)
+        self.batch = max(1, min(self.block, min(room // 4, WORKING_BYTES) // working))
+        limit = min(room // 8, _TILE_BYTES) // tile_row
+        self.tile = max(1, min(_TILE_ROWS, int(limit**0.5)))
+
+    def kernels(self) -> dict[str, Tensor]:
+        """The kernels by layer."""
+        shape = (self.n1 * self.each, self.n2 * self.each)
+        kernels = {
+            layer: torch.zeros(shape, dtype=self.dtype, device=self.device)
+            for layer in dict.fromkeys(self.problem.layers.values())
+        }
+        maps, kept = self.problem.maps, {}
+
+        def block_of(side: int, start: int) -> list[Factor]:
+            if (side, start) not in kept:
+                x, rows = ((self.x1, maps.left), (self.x2, maps.right))[side]
+                found = self._factors(x, start, rows)
+                if not self.keeps_all:
+                    return found
+                kept[side, start] = found
+            return kept[side, start]
+
+        starts1 = range(0, self.n1, self.block)
+        pairs = [
+            (a, b)
+            for a in starts1
+            for b in range(0, self.n2, self.block)
+            if not self.symmetric or b <= a
+        ]
+        held: tuple[int, list[Factor]] = (-1, [])
+        with progress("kernel", self.n1 * self.n2, "pair") as bar:
+            self._bar = bar
+            for a, b in pairs:
+                if held[0] != a:
+                    held = (a, block_of(0, a))
+                same = self.symmetric and a == b
+                right = held[1] if same else block_of(0 if self.symmetric else 1, b)
+                self._contract(kernels, held[1], right, (a, b))
+        return kernels
+
+    def _factors(self, x: Inputs, start: int, maps: Tensor) -> list[Factor]:
+        """Factors of one block, harvested batch by batch."""
+        stop = min(start + self.block, _inputs.n_samples(x))
+        parts = []
+        for batch in _parts(slice(start, stop), self.batch):
+            parts.append(harvest(self.problem, self.plan, _inputs.take(x, batch), maps))
+            self._bar.update(0)
+        return join(parts)
+
+    def _contract(
+        self,
+        kernels: dict[str, Tensor],
+        left: list[Factor],
+        right: list[Factor],
+        starts: tuple[int, int],
+    ) -> None:
+        """Fill the kernels of two blocks tile by tile, and mirror symmetric tiles."""
+        a, b = starts
+        n1 = min(self.block, self.n1 - a)
+        n2 = min(self.block, self.n2 - b)
+        same = self.symmetric and a == b
+        whole = slice(0, n1), slice(0, n2)
+        for i, j in _lower(whole[0], self.tile) if same else _grid(*whole, self.tile):
+            rows, columns = self._rows(a, i), self._rows(b, j)
+            tiles = {layer: k[rows, columns] for layer, k in kernels.items()}
+            for one, two in zip(left, right, strict=True):
+                one.add_product(tiles, two, i, j, by_row=self.problem.by_row)
+            mirrored = self.symmetric and (a, i.start) != (b, j.start)
+            if mirrored:
+                for layer, tile in tiles.items():
+                    kernels[layer][columns, rows] = tile.mT
+            pairs = (i.stop - i.start) * (j.stop - j.start)
+            self._bar.update((1 + mirrored) * pairs)
+
+    def _rows(self, start: int, samples: slice) -> slice:
+        return slice(
+            (start + samples.start) * self.each, (start + samples.stop) * self.each
+        )
+
+
+def _parts(whole: slice, size: int) -> list[slice]:
+    """Slices of nearly equal length, at most ``size``, that cover another in order."""
+    length = whole.stop - whole.start
+    count = -(-length // size)
+    edges = [whole.start + length * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+
+def _grid(rows: slice, columns: slice, size: int) -> list[tuple[slice, slice]]:
+    """Tiles that cover a rectangle."""
+    return list(itertools.product(_parts(rows, size), _parts(columns, size)))
+
+
+def _lower(rows: slice, size: int) -> list[tuple[slice, slice]]:
+    """Tiles that cover the lower half of a square: two triangles and what is between."""
+    if rows.stop - rows.start <= min(size, _DIAGONAL_ROWS):
+        return [(rows, rows)]
+    middle = (rows.start + rows.stop) // 2
+    upper, lower = slice(rows.start, middle), slice(middle, rows.stop)
+    return [*_lower(upper, size), *_grid(lower, upper, size), *_lower(lower, size)]
+
+
+def _up(n_bytes: int) -> float:
+    """GiB, rounded up to two digits: a number that works when passed back."""
+    gib = n_bytes / 2**30
+    digits = 10.0 ** (len(str(int(1 / gib))) + 1 if gib < 1 else 1)
+    return int(gib * digits + 1) / digits

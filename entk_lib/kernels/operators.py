@@ -1,0 +1,294 @@
+"""The kernel as an operator: products and traces, and nothing stored."""
+
+import warnings
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import jvp
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from entk_lib import _checks, _inputs
+from entk_lib._inputs import Inputs
+from entk_lib._outputs import Outputs
+from entk_lib._progress import progress
+from entk_lib.kernels.distributed import Ranks
+from entk_lib.kernels.engine import (
+    WORKING_BYTES,
+    Problem,
+    kernel_trace,
+    prepare,
+    prove_rules,
+    require_symmetric,
+)
+
+
+class NTKOperator:
+    r"""The eNTK of a model as a matrix that is only multiplied with, never stored.
+
+    A product :math:`K v = J (J^\top v)` is a backward pass that adds up one vector of
+    parameter length over all samples, and a forward-mode pass that brings it back; for
+    ``outputs="average"`` one of each for every output. Memory grows linearly with the
+    number of samples.
+
+    With a process group, every rank passes its own share of the samples, and the
+    operator is that of all of them, in the order of ranks. All ranks call the same
+    methods; vectors are whole, and equal, on every rank. A product costs one all-reduce
+    of a parameter vector.
+
+    Args:
+        model: As in `empirical_ntk`.
+        x: Samples along the first axis, as in `empirical_ntk`.
+        outputs: ``"average"``, ``"flatten"``, ``"mean_output"`` or a block ``(c, c)``.
+        output_weights: As in `empirical_ntk`.
+        parameters: As in `empirical_ntk`.
+        memory: GiB that may be used. ``None``: half of what is free.
+        process_group: A group of ``torch.distributed``, such as
+            ``torch.distributed.group.WORLD``. ``None``: this process alone.
+        timeout: Seconds that an exchange waits for the other ranks.
+
+    Raises:
+        ValueError: As in `empirical_ntk`; also if ``outputs`` gives no symmetric matrix.
+        TypeError: As in `empirical_ntk`.
+        MemoryError: If not even one sample fits.
+        RuntimeError: If another rank fails or is late.
+
+    Example:
+        >>> kernel = NTKOperator(nn.Linear(2, 1, bias=False), 2 * torch.eye(2))
+        >>> kernel @ torch.ones(2)
+        tensor([4., 4.])
+        >>> kernel.shape, kernel.trace()
+        ((2, 2), 8.0)
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        x: Inputs,
+        *,
+        outputs: Outputs = "average",
+        output_weights: Float[Tensor, " outputs"] | None = None,
+        parameters: Iterable[str] | str | None = None,
+        memory: float | None = None,
+        process_group: Any = None,
+        timeout: float = 300.0,
+    ) -> None:
+        self._ranks = None if process_group is None else Ranks(process_group, timeout)
+
+        def check() -> tuple[Problem, int, list[slice]]:
+            problem = prepare(model, x, outputs, output_weights, parameters)
+            require_symmetric(problem, outputs)
+            budget = _checks.memory_budget(problem.device, memory)
+            return problem, budget, _chunks_of(problem, x, budget)
+
+        checked = check() if self._ranks is None else self._ranks.agree(check)
+        self._problem, self._budget, self._chunks = checked
+        self._x = x
+        self._own_rows = _inputs.n_samples(x) * self._problem.maps.rows_per_sample
+        counts = (
+            [self._own_rows] if self._ranks is None else self._ranks.counts(self._own_rows)
+        )
+        rank = 0 if self._ranks is None else self._ranks.rank
+        self._rows = slice(sum(counts[:rank]), sum(counts[: rank + 1]))
+        self._n_rows = sum(counts)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and of columns; both count samples, or samples times outputs."""
+        return self._n_rows, self._n_rows
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The model's."""
+        return self._problem.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model's parameters lie, and the products."""
+        return self._problem.device
+
+    def __matmul__(self, vectors: Float[Tensor, " n *k"]) -> Float[Tensor, " n *k"]:
+        """The kernel times a vector ``(n,)`` or the columns of a matrix ``(n, k)``.
+
+        Args:
+            vectors: What to multiply with; cast to the model's dtype.
+
+        Returns:
+            The product, of the shape of ``vectors``.
+
+        Raises:
+            TypeError: If ``vectors`` is no tensor.
+            ValueError: If its length is not the number of rows, or it is not finite.
+        """
+        if not isinstance(vectors, Tensor):
+            raise TypeError(
+                f"a kernel multiplies a tensor, got {type(vectors).__name__}. Use "
+                "torch.as_tensor."
+            )
+        if vectors.ndim not in (1, 2) or len(vectors) != self._n_rows:
+            raise ValueError(
+                f"vectors must have shape ({self._n_rows},) or ({self._n_rows}, k), got "
+                f"{tuple(vectors.shape)}. The kernel has one row for each sample, or with "
+                '"flatten" for each sample and output.'
+            )
+        _checks.require_finite("vectors", vectors)
+        columns = (
+            vectors.detach().to(self._problem.device, self.dtype).reshape(self._n_rows, -1)
+        )
+        found = []
+        with progress("products", columns.shape[1], "vector") as bar:
+            for column in columns.mT:
+                found.append(self._product(column))
+                bar.update()
+        products = torch.stack(found, 1)
+        _checks.require_finite("the kernel", products)
+        return products.reshape(vectors.shape)
+
+    def trace(self, *, products: int | None = None, seed: int = 0) -> float:
+        """Sum of the diagonal.
+
+        Args:
+            products: ``None``: exact, from the gradients' norms. A number: an estimate
+                from that many products (Hutch++), whose error falls with its square for
+                a spectrum that decays, and does not depend on the number of rows.
+            seed: Of the estimate's random vectors.
+
+        Returns:
+            The trace.
+
+        Raises:
+            ValueError: If ``products`` is below 3.
+            TypeError: If it is no integer.
+
+        References:
+            Meyer, Musco, Musco and Woodruff (2021), "Hutch++: optimal stochastic trace
+            estimation", arXiv:2010.09649.
+        """
+        if products is None:
+            own = kernel_trace(self._problem, self._x, self._budget)
+            if self._ranks is None:
+                return own
+            total = torch.tensor([own], dtype=torch.float64, device=self._problem.device)
+            self._ranks.add_up(total)
+            return float(total)
+        _checks.require_count("products", products, minimum=3)
+        third = min(products // 3, self._n_rows)
+        generator = torch.Generator().manual_seed(seed)
+        signs = torch.randint(0, 2, (self._n_rows, 2 * third), generator=generator)
+        signs = (2.0 * signs - 1).to(self._problem.device, self.dtype)
+        sketch, probes = signs[:, :third], signs[:, third:]
+        basis = torch.linalg.qr(self @ sketch).Q
+        # What the sketch has not caught is estimated, the rest is exact.
+        probes = probes - basis @ (basis.mT @ probes)
+        caught = (basis * (self @ basis)).sum(dtype=torch.float64)
+        left = (probes * (self @ probes)).sum(dtype=torch.float64) / third
+        return float(caught + left)
+
+    def _product(self, vector: Tensor) -> Tensor:
+        maps = self._problem.maps.left
+        own = vector[self._rows]
+        result = torch.zeros_like(own)
+        # Summed outputs take one pass each; outputs that are rows go together.
+        for part in [maps] if self._problem.by_row else maps.split(1):
+            weights = own.reshape(-1, len(part))
+            pulled = self._pull(weights @ part)
+            if self._ranks is not None:
+                self._ranks.add_up(pulled)
+            result += (self._push(pulled) @ part.mT).reshape(-1)
+        return result if self._ranks is None else self._ranks.rows(result)
+
+    def _batches(self) -> Iterator[tuple[slice, Inputs]]:
+        for chunk in self._chunks:
+            yield chunk, _inputs.take(self._x, chunk)
+
+    def _outputs(self, state: dict[str, Tensor], x: Inputs) -> Tensor:
+        problem = self._problem
+        frozen = {
+            n: p.detach() for n, p in problem.model.named_parameters() if n not in state
+        }
+        return _inputs.call_model(problem.model, {**frozen, **state}, x).reshape(
+            _inputs.n_samples(x), -1
+        )
+
+    def _pull(self, cotangents: Tensor) -> Tensor:
+        """J^T times output cotangents ``(n, C)``, as one vector over all parameters."""
+        parameters = self._problem.parameters
+        total = torch.zeros(
+            sum(p.numel() for p in parameters.values()),
+            dtype=self.dtype,
+            device=self._problem.device,
+        )
+        with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
+            leaves = {name: p.clone().requires_grad_() for name, p in parameters.items()}
+            for chunk, x in self._batches():
+                outputs = self._outputs(leaves, x)
+                if not outputs.requires_grad:
+                    continue
+                found = torch.autograd.grad(
+                    outputs,
+                    list(leaves.values()),
+                    cotangents[chunk],
+                    allow_unused=True,
+                    materialize_grads=True,
+                )
+                total += torch.cat([g.flatten() for g in found])
+        return total
+
+    def _push(self, direction: Tensor) -> Tensor:
+        """J times a vector over all parameters: tangents of the outputs, ``(n, C)``."""
+        parameters = {name: p.clone() for name, p in self._problem.parameters.items()}
+        sizes = [p.numel() for p in parameters.values()]
+        tangents = {
+            name: part.reshape(p.shape)
+            for (name, p), part in zip(
+                parameters.items(), direction.split(sizes), strict=True
+            )
+        }
+        parts = []
+        with _forward_mode():
+            for _, x in self._batches():
+
+                def outputs(state: dict[str, Tensor], x: Inputs = x) -> Tensor:
+                    return self._outputs(state, x)
+
+                parts.append(jvp(outputs, (parameters,), (tangents,))[1].detach())
+        return torch.cat(parts)
+
+
+@contextmanager
+def _forward_mode() -> Generator[None, None, None]:
+    # Fused attention has no forward mode, nor has the fused encoder layer; torch's own
+    # formulas are compiled with a function that it deprecates.
+    fused = torch.backends.mha.get_fastpath_enabled()
+    with (
+        torch.inference_mode(False),
+        torch.random.fork_rng(),
+        sdpa_kernel(SDPBackend.MATH),
+        warnings.catch_warnings(),
+    ):
+        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.* is deprecated")
+        torch.backends.mha.set_fastpath_enabled(False)
+        try:
+            yield
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fused)
+
+
+def _chunks_of(problem: Problem, x: Inputs, budget: int) -> list[slice]:
+    """Slices of samples whose passes fit into the budget."""
+    saved = prove_rules(problem.model, problem.parameters, x).saved_bytes
+    # Forward mode holds a tangent beside each value.
+    each = max(1, 4 * saved)
+    held = 4 * sum(p.numel() * p.element_size() for p in problem.parameters.values())
+    if held + each > budget:
+        raise MemoryError(
+            f"products with the kernel would need {(held + each) / 2**30:.2g} GiB for one "
+            f"sample, expected at most {budget / 2**30:.2g} GiB. Pass fewer "
+            "parameters=[...]."
+        )
+    size = max(1, min(budget - held, WORKING_BYTES) // each)
+    n = _inputs.n_samples(x)
+    return [slice(i, min(i + size, n)) for i in range(0, n, size)]

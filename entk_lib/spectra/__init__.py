@@ -1,0 +1,26 @@
+"""Eigenvalues and eigenvectors of a kernel, and the cliffs among them."""
+
+from entk_lib.spectra.cliffs import Cliff, find_cliffs, participation_ratio
+from entk_lib.spectra.decompose import (
+    Spectrum,
+    build_spectrum,
+    factor_spectrum,
+    kernel_spectrum,
+    leading_eigenpairs,
+    numerical_rank,
+)
+from entk_lib.spectra.lanczos import Product, few_largest_of_product
+
+__all__ = [
+    "Cliff",
+    "Product",
+    "Spectrum",
+    "build_spectrum",
+    "factor_spectrum",
+    "few_largest_of_product",
+    "find_cliffs",
+    "kernel_spectrum",
+    "leading_eigenpairs",
+    "numerical_rank",
+    "participation_ratio",
+]

@@ -1,5 +1,0 @@
-"""Tasks: data together with the features that are true by construction."""
-
-from entk_lib.tasks import frequencies, modular_addition, superposition
-
-__all__ = ["frequencies", "modular_addition", "superposition"]

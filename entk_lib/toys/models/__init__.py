@@ -1,0 +1,8 @@
+"""Small networks that the chapters train."""
+
+from entk_lib.toys.models.modular_transformer import ModularTransformer
+from entk_lib.toys.models.quadratic_mlp import QuadraticMLP
+from entk_lib.toys.models.relu_network import ReLUNetwork
+from entk_lib.toys.models.tied_autoencoder import TiedAutoencoder
+
+__all__ = ["ModularTransformer", "QuadraticMLP", "ReLUNetwork", "TiedAutoencoder"]

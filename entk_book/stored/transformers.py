@@ -105,8 +105,8 @@ def transformer_snapshots(seed: int) -> dict[int, State]:
         seed: Of the network, 0 to 14. Seed 0 has snapshots close together.
 
     Returns:
-        State dicts for `entk_lib.toys.models.ModularTransformer`, in ascending order of epochs.
-        The end, epoch 4000, is among them, and for seed 0 the start, epoch 0;
+        State dicts for `entk_lib.toys.models.ModularTransformer`, in ascending order of
+        epochs. The end, epoch 4000, is among them, and for seed 0 the start, epoch 0;
         ``ModularTransformer(29, seed=seed)`` is any seed's start.
 
     Raises:

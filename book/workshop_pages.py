@@ -106,7 +106,7 @@ def chapter(notebook: nbformat.NotebookNode) -> Chapter:
 def _check(source: str, notebook: nbformat.NotebookNode) -> Check:
     # Chapters import their module of checks once, as `exercises`.
     sources = "\n".join(c.source for c in notebook.cells if c.cell_type == "code")
-    module = re.search(r"from entk_lib\.exercises import (\w+) as exercises", sources)
+    module = re.search(r"from entk_book\.exercises import (\w+) as exercises", sources)
     name = re.search(r"^exercises\.(\w+)\(", source, re.MULTILINE)
     if module is None or name is None:
         raise ExtensionError(

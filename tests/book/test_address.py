@@ -179,9 +179,15 @@ def run_cell(monkeypatch, given, *, in_colab, installed=False, code=0):
     return commands
 
 
-def test_the_cell_does_nothing_outside_of_colab(monkeypatch, capsys):
-    assert run_cell(monkeypatch, address.parse(URL), in_colab=False) == []
+def test_outside_of_colab_the_cell_installs_nothing(monkeypatch, capsys):
+    given = address.parse(URL)
+    assert run_cell(monkeypatch, given, in_colab=False, installed=True) == []
     assert capsys.readouterr().out == ""
+
+
+def test_outside_of_colab_the_cell_says_in_one_sentence_what_is_missing(monkeypatch):
+    with pytest.raises(ModuleNotFoundError, match=r"needs the library .*: .*pip install"):
+        run_cell(monkeypatch, address.parse(URL), in_colab=False)
 
 
 def test_the_cell_does_nothing_where_the_library_is(monkeypatch):
@@ -214,7 +220,7 @@ def test_a_failed_installation_names_the_oldest_versions(monkeypatch):
 
 
 def test_the_oldest_versions_are_those_that_are_tried():
-    tried = (Path(__file__).parent / "oldest.txt").read_text()
+    tried = (address.ROOT / "tests" / "oldest.txt").read_text()
     bounds = re.findall(r"(\w+) ([\d.]+)", address.oldest(address.ROOT))
     assert [name for name, _ in bounds] == ["torch", "numpy"]
     for name, bound in bounds:

@@ -187,27 +187,25 @@ def test_an_execution_that_fails_leaves_the_stored_chapter_as_it_was(tmp_path, s
     assert list(tmp_path.iterdir()) == [path]
 
 
+def is_documented(item):
+    return inspect.isfunction(item) or inspect.isclass(item)
+
+
+def names_of(module):
+    """Dotted names of what a public module gives, modules in it included."""
+    given = getattr(module, "__all__", None)
+    for name in given or vars(module):
+        item = getattr(module, name)
+        if given and isinstance(item, ModuleType):
+            yield from names_of(item)
+        elif not name.startswith("_") and is_documented(item):
+            if given or item.__module__ == module.__name__:
+                yield f"{module.__name__}.{name}"
+
+
 def public_names():
     """Dotted names of everything public that is a function or a class."""
-    for name in entk_lib.__all__:
-        item = getattr(entk_lib, name)
-        if isinstance(item, ModuleType):
-            inner = getattr(item, "__all__", None) or [
-                n
-                for n, value in vars(item).items()
-                if not n.startswith("_")
-                and getattr(value, "__module__", "") == item.__name__
-            ]
-            for n in inner:
-                value = getattr(item, n)
-                if isinstance(value, ModuleType):
-                    for m, f in vars(value).items():
-                        if not m.startswith("_") and inspect.isfunction(f):
-                            yield f"{value.__name__}.{m}"
-                else:
-                    yield f"{item.__name__}.{n}"
-        elif inspect.isfunction(item) or inspect.isclass(item):
-            yield f"entk_lib.{name}"
+    yield from names_of(entk_lib)
 
 
 @pytest.mark.parametrize("name", sorted(public_names()))

@@ -41,7 +41,10 @@ def test_the_zip_holds_all_that_a_reader_needs_without_a_network(root, tmp_path)
     (wheel,) = (folder / "library").glob("*.whl")
     assert f"library/{wheel.name}" in (folder / "START_HERE.txt").read_text()
     # Imported from the wheel alone: an explorer finds its JavaScript in there.
-    code = "import entk_book.explorers as e; print(e.__file__); assert 'render' in e.Waves._esm"
+    code = (
+        "import entk_book.explorers as e; print(e.__file__);"
+        " assert 'render' in e.Waves._esm"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

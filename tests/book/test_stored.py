@@ -12,7 +12,7 @@ from entk_lib.toys.models import ModularTransformer
 from entk_lib.toys.tasks import modular_addition
 from entk_lib.toys.tasks.frequencies import waves_at
 
-DATA = Path(entk_lib.__file__).parent / "data"
+DATA = Path(stored.__file__).parent / "data"
 PAIRS = modular_addition.all_pairs(29)
 TOKENS, SUMS = modular_addition.tokens(PAIRS, 29), PAIRS.sum(1) % 29
 
@@ -98,6 +98,6 @@ def test_an_epoch_that_is_not_stored_is_refused():
 
 def test_files_that_are_missing_are_told(monkeypatch, tmp_path):
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr(stored.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr(stored.transformers.resources, "files", lambda _: tmp_path)
     with pytest.raises(ValueError, match="make snapshots"):
         stored.transformer_snapshots(0)

@@ -12,13 +12,11 @@ from entk_lib import (
     LinearizedPredictor,
     NTKOperator,
     empirical_ntk,
-    engine,
-    factors,
-    jacobians,
     linearized,
     ntk_spectrum,
-    operators,
 )
+from entk_lib.kernels import jacobians, ntk_spectra, operators
+from entk_lib.kernels.engine import contract, factors
 from entk_lib.kernels.jacobians import sample_chunks
 from entk_lib.toys.models import TiedAutoencoder
 
@@ -76,7 +74,7 @@ def batches(monkeypatch):
 
         monkeypatch.setattr(module, name, spied)
 
-    spy(engine, "harvest")
+    spy(contract, "harvest")
     spy(jacobians, "harvest_jacobians")
     return sizes
 
@@ -144,8 +142,8 @@ def test_small_tiles_and_batches_give_the_kernel_of_large_ones(make, batches, mo
     model, x1, x2 = make().double(), inputs(9, 5), inputs(5, 5, seed=2)
     whole = empirical_ntk(model, x1), empirical_ntk(model, x1, x2)
     batches.clear()
-    monkeypatch.setattr(engine, "_TILE_ROWS", 2)
-    monkeypatch.setattr(engine, "WORKING_BYTES", 1000)
+    monkeypatch.setattr(contract, "_TILE_ROWS", 2)
+    monkeypatch.setattr(contract, "WORKING_BYTES", 1000)
     parts = empirical_ntk(model, x1), empirical_ntk(model, x1, x2)
     assert max(batches) < 5
     for part, one in zip(parts, whole, strict=True):
@@ -166,7 +164,7 @@ def test_tokens_one_by_one_give_the_kernel_of_all_places(outputs, n_other, monke
     monkeypatch.setattr(
         factors.Pairs, "_held", lambda *args: calls.append(1) or original(*args)
     )
-    monkeypatch.setattr(engine, "_DIAGONAL_ROWS", 4)
+    monkeypatch.setattr(contract, "_DIAGONAL_ROWS", 4)
     monkeypatch.setattr(factors, "_TOKEN_COST", 0)
     assert_close(empirical_ntk(model, x1, x2, **options), expected)
     assert calls
@@ -221,7 +219,7 @@ def test_small_pieces_that_are_kept_give_the_spectrum_and_regression_of_one(
     one = LinearizedPredictor(model, x_train, y, ridge=0.1)(x_new)
     batches.clear()
     for module, n_bytes in (
-        (jacobians, 2 * 2 * 6 * 8),
+        (ntk_spectra, 2 * 2 * 6 * 8),
         (linearized, 2 * 3 * BYTES_OF_A_ROW),
     ):
         monkeypatch.setattr(module, "CACHE_BYTES", n_bytes)
@@ -251,7 +249,7 @@ def test_chunks_of_the_operator_give_its_whole(make, monkeypatch):
     whole = NTKOperator(model, x)
     expected = whole @ vector, whole.trace()
     monkeypatch.setattr(operators, "WORKING_BYTES", 1)
-    monkeypatch.setattr(engine, "WORKING_BYTES", 1)
+    monkeypatch.setattr(contract, "WORKING_BYTES", 1)
     parts = NTKOperator(model, x)
     assert len(parts._chunks) == 7
     assert_close(parts @ vector, expected[0])

@@ -12,7 +12,7 @@ import torch
 from entk_lib import NTKOperator, empirical_ntk, ntk_spectrum
 
 pytestmark = pytest.mark.slow
-WORKER = Path(__file__).with_name("ranks.py")
+WORKER = Path(__file__).parents[1] / "ranks.py"
 
 
 def run(scenario, tmp_path):

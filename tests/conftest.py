@@ -1,5 +1,6 @@
 """Settings of the suite: hypothesis, a display-free backend, one seed for each test."""
 
+import jaxtyping
 import matplotlib
 import pytest
 import torch
@@ -16,6 +17,13 @@ settings.load_profile("suite")
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_shape_checks_for_bad_input(request):
+    """Bad input must reach the library's own messages, not the checker of shapes."""
+    is_bad = request.node.get_closest_marker("bad_input") is not None
+    jaxtyping.config.update("jaxtyping_disable", is_bad)
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def test_the_files_of_a_seed_hold_all_its_snapshots():
 
 
 @pytest.mark.parametrize("seed", [-1, 15, "zero"])
+@pytest.mark.bad_input
 def test_bad_arguments_a_seed_that_is_not_stored_is_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be from 0 to 14.*train_transformers"):
         stored.transformer(seed)

@@ -8,15 +8,21 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 
-# Stored outputs hold no progress bars, so a comparison with them may not draw any.
-chapters chapter-test: export TQDM_DISABLE := 1
+# Threads that wait without spinning, unless you have decided how they wait.
+ifeq ($(GOMP_SPINCOUNT)$(OMP_WAIT_POLICY)$(KMP_BLOCKTIME),)
+export GOMP_SPINCOUNT := 1000
+endif
 # Tests run side by side, one for each core and each on one thread. `chapters` keeps torch's
 # default, to measure what a reader waits for.
-unit typed-test chapter-test: export OMP_NUM_THREADS := 1
+quick unit chapter-test browser-test: export OMP_NUM_THREADS ?= 1
 SIDE_BY_SIDE := --numprocesses logical
+# Every annotated shape is checked while the tests run.
+CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
+# The chapter whose cells `make quick` executes: one of the fastest.
+QUICK := chapters/template.ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint unit doctest typed-test chapter-test browser-test portability chapters \
+.PHONY: help book quick test lint unit chapter-test browser-test portability chapters \
 	snapshots student zip lab oldest address bench clean
 
 help:  ## show this list
@@ -34,7 +40,15 @@ book: $(READY)  ## build the book, warnings as errors
 	$(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet . || { rm -rf _build; exit 1; }
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
-test: lint unit doctest typed-test chapter-test book browser-test  ## prove everything
+# Run before every commit: below a minute.
+quick: $(READY)  ## style, types, the fast tests, one chapter's cells: before every commit
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint quick-test
+
+quick-test: $(READY)
+	$(BIN)/python -m pytest tests/lib tests/book --quiet -m "not slow" --quick $(CHECKED)
+	$(BIN)/python -m pytest --nbval --quiet $(QUICK)
+
+test: lint unit chapter-test book browser-test  ## prove everything
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -43,22 +57,14 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
-unit: $(READY)  ## the library's tests
-	$(BIN)/python -m pytest tests --ignore tests/browser $(SIDE_BY_SIDE)
-
-doctest: $(READY)
-	$(BIN)/python -m pytest --doctest-modules entk_lib --quiet
-
-# Once more with every annotated shape checked; bad input is left out: it must reach our
-# own messages.
-typed-test: $(READY)
-	$(BIN)/python -m pytest tests --ignore tests/browser --quiet $(SIDE_BY_SIDE) -m "not slow" -k "not address and not preflight and not bad_arguments and not checks and not book and not memory and not chunking" --jaxtyping-packages=entk_lib,beartype.beartype
+unit: $(READY)  ## the tests of both packages and of the book's tools, and the examples in docstrings
+	$(BIN)/python -m pytest tests/lib tests/book entk_lib entk_book --doctest-modules --quiet $(SIDE_BY_SIDE) $(CHECKED)
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile chapters
 
-browser-test: $(READY)  ## every page in Chromium, if there is one
-	$(BIN)/python -m pytest tests/browser --quiet
+browser-test: book  ## every page in Chromium, if there is one
+	$(BIN)/python -m pytest tests/browser --quiet $(SIDE_BY_SIDE)
 
 # The stored numbers must not hang on one machine's last digits.
 portability: $(READY)  ## the same on two threads and with other instruction sets
@@ -104,15 +110,12 @@ $(OLDEST)/.ready: tests/oldest.txt pyproject.toml
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/oldest.txt
 	@touch $@
 
-# The book's own tools need Sphinx, which is not there.
-OF_THE_BOOK := $(addprefix --ignore tests/,browser test_address.py test_book.py \
-	test_costs_page.py test_exercises.py test_ledger_page.py test_notebooks.py test_offline_zip.py \
-	test_student.py test_workshop_pages.py)
-
-# First the cell for Colab, which installs the library there; then the library's tests.
-oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with
+# First the cell for Colab, which installs the library there; then every other way to
+# install it; then the library's tests.
+oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with, and each way to install it
 	$(OLDEST)/bin/python tests/colab_standin.py chapters/01_tangent_kernel.ipynb
-	$(OLDEST)/bin/python -m pytest tests $(OF_THE_BOOK) --quiet -m "not slow" -o filterwarnings=default
+	$(OLDEST)/bin/python tests/installs.py
+	$(OLDEST)/bin/python -m pytest tests/lib --quiet -m "not slow" -o filterwarnings=default
 
 address:  ## set the repository's address everywhere: make address URL=https://github.com/OWNER/NAME
 	$(BIN)/python book/address.py $(if $(URL),$(URL),--unset)

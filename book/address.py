@@ -126,7 +126,7 @@ def colab_cell(address: Address, bounds: str) -> str:
         Python. torch and numpy stay as they are there: pip is held to their versions.
     """
     return f'''\
-# In Colab this installs the library; elsewhere it says so if the library is missing.
+# In Colab this installs the library. Elsewhere it says if that is missing.
 import importlib.util
 import sys
 

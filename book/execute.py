@@ -56,6 +56,7 @@ def execute(path: Path) -> str:
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
+    os.environ["TQDM_DISABLE"] = "1"  # the kernel's: stored outputs hold no bars
     start = time.perf_counter()
     client.execute()
     seconds = time.perf_counter() - start

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import yaml
+from nbconvert.preprocessors import ClearOutputPreprocessor, TagRemovePreprocessor
 
 import address
 import normalise
@@ -40,30 +41,26 @@ def student_version(root: Path, source: Path) -> nbformat.NotebookNode:
     Raises:
         ValueError: If a cell looks like a solution and is not tagged as one.
     """
-    notebook = normalise.read(source)
-    kept = []
+    notebook, _ = TagRemovePreprocessor(remove_cell_tags=["solution"]).preprocess(
+        normalise.read(source), {}
+    )
+    notebook, _ = ClearOutputPreprocessor().preprocess(notebook, {})
     for cell in notebook.cells:
-        if "solution" in cell.metadata.get("tags", []):
-            continue
         if re.match(r"\s*# solution\b|\s*<details><summary>What we", cell.source, re.I):
             raise ValueError(
                 f"{source.name}, {cell.id}: a solution must be tagged so that students do "
                 f"not get it, got the tags {cell.metadata.get('tags', [])}. Add 'solution'."
             )
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-        else:
+        if cell.cell_type == "markdown":
             cell.source = _with_links(cell.source, root, source)
-        kept.append(cell)
     # In Colab it would open the chapter with its solutions.
     colab = f"\n\n[Open this chapter in Colab]({address.read(root).colab(source.stem)})"
-    title, _, rest = kept[0].source.replace(colab, "").partition("\n")
-    kept[0].source = (
+    title, _, rest = notebook.cells[0].source.replace(colab, "").partition("\n")
+    notebook.cells[0].source = (
         f"{title}\n\n> **Student version** of `{source.relative_to(root).as_posix()}`, "
         "made by `book/student.py`. It has no solutions, and no outputs until you run "
         f"it.\n{rest}"
     )
-    notebook.cells = kept
     return normalise.normalised(notebook)
 
 

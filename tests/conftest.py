@@ -1,5 +1,11 @@
 """Settings of the suite: hypothesis, a display-free backend, one seed for each test."""
 
+# isort: off
+from entk_lib import _checks  # before torch: how its threads wait
+
+# isort: on
+import collections
+
 import jaxtyping
 import matplotlib
 import pytest
@@ -7,11 +13,35 @@ import torch
 from hypothesis import settings
 from matplotlib import pyplot as plt
 
-from entk_lib import _checks
-
 matplotlib.use("Agg")
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25)
+settings.register_profile("quick", derandomize=True, deadline=None, max_examples=2)
 settings.load_profile("suite")
+# Of each parametrised test, `make quick` runs so many cases.
+_QUICK_CASES = 2
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="a few cases of each test")
+
+
+def pytest_configure(config):
+    if config.getoption("quick"):
+        settings.load_profile("quick")
+
+
+def pytest_collection_modifyitems(config, items):
+    """With --quick, keep the first cases of each test."""
+    if not config.getoption("quick"):
+        return
+    seen = collections.Counter()
+    kept = []
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        seen[test] += 1
+        if seen[test] <= _QUICK_CASES:
+            kept.append(item)
+    items[:] = kept
 
 
 @pytest.fixture(autouse=True)

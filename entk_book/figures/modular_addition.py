@@ -1,0 +1,185 @@
+"""Chapter 3's figures."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from torch import Tensor
+
+from entk_book.studies.modular_addition import LearningCurves
+from entk_lib import plotting
+from entk_lib.toys.models import QuadraticMLP
+
+# Families that coincide all show: hollow markers, small ones inside large ones.
+_MARKERS = (("o", 10), ("s", 7), ("^", 4), ("x", 3))
+_PALETTE = (plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.PURPLE)
+_WAYS = {
+    "eigenvectors": (".", plotting.ORANGE),
+    "two stages": ("x", plotting.GREEN),
+    "joint": ("+", plotting.BLUE),
+}
+
+
+def learning(curves: LearningCurves, chance: float, ax: Axes, *, last: int = 250) -> Axes:
+    """Accuracies over training: medians, and the range over seeds as a band.
+
+    Args:
+        curves: Of several networks.
+        chance: Accuracy of a guess.
+        ax: Where to draw.
+        last: Last step that is shown.
+
+    Returns:
+        The axes.
+    """
+    for name, color in (("train", plotting.ORANGE), ("test", plotting.BLUE)):
+        series = getattr(curves, name)
+        plotting.band(curves.steps, series, ax, label=f"{name} pairs", color=color)
+    plotting.chance_line(chance, ax)
+    ax.set(xlabel="step", ylabel="accuracy", xlim=(0, last))
+    ax.legend()
+    return ax
+
+
+def unit_weights(model: QuadraticMLP, unit: int, ax: Axes) -> Axes:
+    """What one hidden unit sees of a and of b.
+
+    Args:
+        model: On one-hot pairs.
+        unit: Index of the unit.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    halves = model.first.weight.detach()[unit].chunk(2)
+    styles = (("a", plotting.BLUE, "o"), ("b", plotting.ORANGE, "s"))
+    for weights, (part, color, marker) in zip(halves, styles, strict=True):
+        label = f"weights of {part}"
+        ax.plot(weights, f"{marker}-", color=color, markersize=3, label=label)
+    ax.set(xlabel="residue", ylabel="weight", title=f"hidden unit {unit}")
+    ax.set_ylim(top=1.5 * ax.get_ylim()[1])
+    ax.legend(ncols=2, loc="upper center")
+    return ax
+
+
+def shares(values: Mapping[str, Float[Tensor, " units"]], ax: Axes) -> Axes:
+    """Histograms of the share of the strongest frequency, trained and untrained.
+
+    Args:
+        values: Shares by ``"trained"`` and ``"untrained"``.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for name, color in (("trained", plotting.BLUE), ("untrained", plotting.ORANGE)):
+        ax.hist(values[name], bins=30, range=(0, 1), color=color, alpha=0.6, label=name)
+    ax.set(xlabel="share of the strongest frequency", ylabel="hidden units")
+    ax.legend()
+    return ax
+
+
+def waves(alignment: Float[Tensor, "k f"], cliffs: Sequence[int], ax: Axes) -> AxesImage:
+    """Alignment of eigenvectors, without the constant, with the waves of four families.
+
+    Args:
+        alignment: Eigenvectors down, waves of a, b, sum and difference across.
+        cliffs: Numbers of eigenvalues above each.
+        ax: Where to draw.
+
+    Returns:
+        The image, for a colour bar.
+    """
+    image = plotting.alignment(alignment, ax)
+    for stop in cliffs:
+        ax.axhline(stop - 1.5, color="white", linewidth=1, linestyle="--")
+    n = alignment.shape[1] / 4
+    middles = [n * (i + 0.5) - 0.5 for i in range(4)]
+    ax.set_xticks(middles, ["a", "b", "a + b", "a − b"])  # ruff: ignore[ambiguous-unicode-character-string]
+    ax.set_xlabel(f"family, {n:.0f} frequencies each")
+    ax.set_ylabel("eigenvector, without the constant")
+    return image
+
+
+def energies(
+    values: Mapping[str, Float[Tensor, " frequencies"]], direction: str, ax: Axes
+) -> Axes:
+    """Dirichlet energy of the waves on one graph, by family and frequency.
+
+    Args:
+        values: Energies by family.
+        direction: Of the graph's edges, for the title.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    styles = zip(values.items(), _PALETTE, _MARKERS, strict=True)
+    for (name, energy), color, (marker, size) in styles:
+        ax.plot(
+            range(1, 1 + len(energy)),
+            energy,
+            marker,
+            color=color,
+            markersize=size,
+            markerfacecolor="none",
+            label=name,
+        )
+    ax.set(title=f"edges along {direction}", xlabel="frequency")
+    return ax
+
+
+def purities(
+    values: Mapping[str, Float[Tensor, " k"]], ceiling: float, title: str, ax: Axes
+) -> Axes:
+    """Purities of an eigenspace's vectors, the purest first, by the way of rotation.
+
+    Args:
+        values: Purities by way.
+        ceiling: What their mean cannot exceed.
+        title: Of the axes.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for name, found in values.items():
+        marker, color = _WAYS[name]
+        ordered = found.sort(descending=True).values
+        ax.plot(range(1, 1 + len(ordered)), ordered, marker, color=color, label=name)
+    ax.axhline(
+        ceiling,
+        color=plotting.BLACK,
+        linestyle=":",
+        linewidth=1,
+        label="ceiling of the mean",
+    )
+    ax.set(title=title, xlabel="vector, purest first", ylim=(0, 1.05))
+    return ax
+
+
+def on_the_grid(
+    vector: Float[Tensor, " pairs"], purity: float | Float[Tensor, ""], ax: Axes
+) -> Axes:
+    """One vector on the grid of all pairs, its purity above.
+
+    Args:
+        vector: On all pairs, a major.
+        purity: Of the vector.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    modulus = round(len(vector) ** 0.5)
+    limit = float(vector.abs().max())
+    grid = torch.as_tensor(vector).reshape(modulus, modulus).T
+    ax.imshow(grid, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.grid(visible=False)
+    ax.set_title(f"purity {float(purity):.2f}", fontsize=9)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return ax

@@ -1,0 +1,176 @@
+"""Chapter 3, the rotations: eigenspaces of an adder taken apart into single waves."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import entk_lib as entk
+from entk_book.studies.adders import MODULUS, eigenspaces
+from entk_book.studies.modular_addition import DIRECTIONS, span
+from entk_lib import Spectrum
+
+# Eight graphs on all pairs: four directions, each of them with steps of one and two.
+GRAPHS = [
+    entk.torus_laplacian(MODULUS, (size * u, size * v))
+    for size in (1, 2)
+    for u, v in DIRECTIONS.values()
+]
+# Two stages need to be told which two: those that split the families expected there.
+TWO = {"first": (GRAPHS[0], GRAPHS[1]), "second": (GRAPHS[3], GRAPHS[2])}
+
+
+def energies_of(
+    families: Mapping[str, Float[Tensor, "pairs frequencies 2"]],
+    laplacian: Float[Tensor, "pairs pairs"],
+) -> dict[str, Float[Tensor, " frequencies"]]:
+    """Dirichlet energy of each family's cosines on a graph.
+
+    Args:
+        families: Waves by the family's name.
+        laplacian: Of the graph.
+
+    Returns:
+        Energies by family.
+    """
+    return {
+        name: entk.dirichlet_energy(waves[:, :, 0], laplacian)
+        for name, waves in families.items()
+    }
+
+
+def purity(
+    vectors: Float[Tensor, "pairs k"], planes: Float[Tensor, "pairs f 2"]
+) -> Float[Tensor, " k"]:
+    """Of each vector, its largest squared projection on one wave.
+
+    Args:
+        vectors: Unit columns.
+        planes: Orthonormal cosine and sine of each wave.
+
+    Returns:
+        Purities, from 0 to 1.
+    """
+    return entk.feature_alignment(vectors, planes).square().amax(1)
+
+
+def rotations(
+    basis: Float[Tensor, "pairs k"], block: str
+) -> dict[str, Float[Tensor, "pairs k"]]:
+    """An eigenspace's vectors as they come, after two stages, and after the joint rotation.
+
+    Args:
+        basis: Orthonormal columns on all pairs.
+        block: Which eigenspace, ``"first"`` or ``"second"``: two stages must be told.
+
+    Returns:
+        Orthonormal columns of the same span, by the way.
+
+    References:
+        Lin (2025), arXiv:2510.00468, for the two stages; Cardoso and Souloumiac (1996),
+        SIAM J. Matrix Anal. Appl. 17(1), 161-164, for the joint diagonalisation.
+    """
+    return {
+        "eigenvectors": basis,
+        "two stages": entk.smoothness_rotation(basis, TWO[block], method="two_stage"),
+        "joint": entk.smoothness_rotation(basis, GRAPHS),
+    }
+
+
+def purity_table(
+    spectra: Sequence[Spectrum], planes: Float[Tensor, "pairs f 2"]
+) -> dict[tuple[str, str], Float[Tensor, "seeds 4"]]:
+    """How pure the vectors of both eigenspaces become, seed by seed and by each way.
+
+    Args:
+        spectra: Of the kernels, one a seed.
+        planes: Orthonormal cosine and sine of each wave.
+
+    Returns:
+        By eigenspace and way: mean and smallest purity, how many lie above 0.9, and the
+        mean over what the eigenspace allows.
+    """
+    reached: dict[tuple[str, str], list[list[float]]] = {}
+    for block in ("first", "second"):
+        for spectrum in spectra:
+            basis = eigenspaces(spectrum)[block]
+            ceiling = entk.purity_ceiling(basis, planes)
+            for name, vectors in rotations(basis, block).items():
+                found = purity(vectors, planes)
+                row = (found.mean(), found.min(), (found > 0.9).sum())
+                numbers = [*map(float, row), float(found.mean() / ceiling)]
+                reached.setdefault((block, name), []).append(numbers)
+    return {key: torch.tensor(rows) for key, rows in reached.items()}
+
+
+def purity_line(rows: Float[Tensor, "seeds 4"]) -> str:
+    """One row of `purity_table`, as ranges over seeds.
+
+    Args:
+        rows: Of one eigenspace and way.
+
+    Returns:
+        Text.
+    """
+    mean, worst, pure, share = rows.T
+    return (
+        f"mean {span(mean, 2)}, worst {span(worst, 2)}, above 0.9: {span(pure)} of 56, "
+        f"of the ceiling {span(100 * share)} %"
+    )
+
+
+def purest_few(
+    vectors: Float[Tensor, "pairs k"],
+    planes: Float[Tensor, "pairs f 2"],
+    families: Sequence[int],
+    *,
+    per_family: int = 2,
+    most_turns: int = 5,
+) -> list[int]:
+    """The purest waves of few turns in some families.
+
+    Args:
+        vectors: Unit columns.
+        planes: Waves of all families, as many frequencies each.
+        families: Which ones, by their place.
+        per_family: How many of each.
+        most_turns: Highest frequency.
+
+    Returns:
+        Indices of the vectors.
+    """
+    n_frequencies = MODULUS // 2
+    wave = entk.feature_alignment(vectors, planes).argmax(1)
+    family, frequency = wave // n_frequencies, wave % n_frequencies + 1
+    found = purity(vectors, planes)
+    return torch.cat(
+        [
+            (found * (family == f) * (frequency <= most_turns)).topk(per_family).indices
+            for f in families
+        ]
+    ).tolist()
+
+
+def separated_halves(
+    spectra: Sequence[Spectrum], families: Mapping[str, Tensor]
+) -> list[float]:
+    """Share of the right family in each half of an eigenspace after two stages.
+
+    Args:
+        spectra: Of the kernels, one a seed.
+        families: Waves by the family's name.
+
+    Returns:
+        For each seed b, a, sum, difference; from 0 to 1.
+    """
+    halves = {"first": ("b", "a"), "second": ("sum", "difference")}
+    found = []
+    for spectrum in spectra:
+        for block, basis in eigenspaces(spectrum).items():
+            vectors = rotations(basis, block)["two stages"]
+            half = vectors.shape[1] // 2
+            for name, part in zip(halves[block], vectors.split(half, 1), strict=True):
+                shared = entk.subspace_overlap(part, families[name].flatten(1))
+                found.append(shared / half)
+    return found

@@ -157,7 +157,7 @@ if missing:
         )
     print("entk_lib is installed;", " and ".join(kept), "stay as they were.")
 # Before torch, whose threads then wait for one another without spinning.
-importlib.import_module("entk_book")'''
+_ = importlib.import_module("entk_book")'''
 
 
 def with_address(

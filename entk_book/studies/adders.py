@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 import entk_lib as entk
 from entk_lib import Spectrum
@@ -44,7 +44,7 @@ class Adder:
     snapshots: Mapping[int, State]
 
     @torch.no_grad()
-    def accuracy(self, network: QuadraticMLP | None = None) -> dict[str, float]:
+    def accuracy(self, network: nn.Module | None = None) -> dict[str, float]:
         """Share of right answers on its training pairs and on the others.
 
         Args:

@@ -1,0 +1,294 @@
+"""Chapter 5: which layer's kernel holds which features, and which layer is needed."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import entk_lib as entk
+from entk_book.ledger import Claim
+from entk_book.studies.adders import Adder, family_overlaps, train_adders
+from entk_book.studies.autoencoders import Autoencoder
+from entk_book.studies.spans import at_most, span
+from entk_lib import Spectrum
+from entk_lib.toys.tasks import superposition
+
+LAYERS = ("first", "second", "whole")
+PARTS = ("weight", "bias", "whole")
+BLOCKS = {"modes 1 to 56": (1, 57), "modes 57 to 112": (57, 113)}
+
+
+def layer_kernels(
+    network: nn.Module, x: Float[Tensor, "n d"]
+) -> dict[str, Float[Tensor, "n n"]]:
+    """Kernels of each layer, and of the whole network.
+
+    Args:
+        network: With layers ``first`` and ``second``.
+        x: Inputs.
+
+    Returns:
+        Class-averaged kernels by layer; ``"whole"`` is that of all parameters.
+    """
+    parts = entk.empirical_ntk(network, x, by_layer=True)
+    return {**parts, "whole": entk.empirical_ntk(network, x)}
+
+
+def cliffs_at(spectra: Sequence[Spectrum], stops: Sequence[int]) -> dict[int, int]:
+    """In how many spectra a cliff is found after each of some numbers of eigenvalues.
+
+    Args:
+        spectra: One a seed.
+        stops: The numbers.
+
+    Returns:
+        Number of spectra by number of eigenvalues.
+    """
+    found = [{c.stop for c in entk.find_cliffs(s.eigenvalues)} for s in spectra]
+    return {stop: sum(stop in one for one in found) for stop in stops}
+
+
+def overlaps_of_modes(
+    spectra: Sequence[Spectrum], start: int, stop: int, families: Mapping[str, Tensor]
+) -> Float[Tensor, "seeds families"]:
+    """Dimensions that some modes share with each family, seed by seed.
+
+    Args:
+        spectra: One a seed.
+        start: First mode, counted from 0.
+        stop: One past the last.
+        families: Waves by the family's name.
+
+    Returns:
+        Shared dimensions.
+    """
+    return torch.tensor(
+        [
+            list(family_overlaps(s.eigenvectors[:, start:stop].double(), families).values())
+            for s in spectra
+        ]
+    )
+
+
+def family_energies(
+    kernels: Mapping[str, Float[Tensor, "n n"]], waves: Mapping[str, Tensor]
+) -> Float[Tensor, "layers families"]:
+    r"""Share of the whole kernel's trace in each family, layer by layer.
+
+    The energy of a family with orthonormal waves F in a kernel K is
+    :math:`\operatorname{tr}(F^\top K F)`, which is linear in K: it adds up over layers.
+
+    Args:
+        kernels: As `layer_kernels` gives them.
+        waves: Orthonormal columns by the family's name.
+
+    Returns:
+        Shares in the order of `LAYERS` and of the families; the last column is the rest.
+    """
+    parts = {layer: kernel.double() for layer, kernel in kernels.items()}
+    total = parts["whole"].trace()
+    rows = []
+    for layer in LAYERS:
+        kernel = parts[layer]
+        held = [float((f * (kernel @ f)).sum() / total) for f in waves.values()]
+        rows.append([*held, float(kernel.trace() / total) - sum(held)])
+    return torch.tensor(rows)
+
+
+def adds_up(shares: Float[Tensor, "seeds layers families"]) -> bool:
+    """Whether the shares of both layers are those of the whole, in every seed and family.
+
+    Args:
+        shares: One seed's `family_energies` after the other.
+
+    Returns:
+        Whether they agree to five decimals.
+    """
+    difference = shares[:, 0] + shares[:, 1] - shares[:, 2]
+    return bool(difference.abs().max() < 1e-5)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is left of networks of which one layer was frozen or set back.
+
+    Attributes:
+        known: Accuracy on the pairs trained on, one a seed.
+        others: Accuracy on the other pairs, one a seed.
+        shared: Dimensions that modes 57 to 112 share with each family, seed by seed.
+    """
+
+    known: list[float]
+    others: list[float]
+    shared: Float[Tensor, "seeds families"]
+
+    def __str__(self) -> str:
+        """One line of the chapter."""
+        generalises = "generalises" if min(self.others) > 0.95 else "does NOT generalise"
+        return (
+            f"accuracy on its pairs {span(self.known, 1)}, on others at most "
+            f"{at_most(self.others)} ({generalises}); modes 57 to 112 share "
+            f"{span(self.shared[:, 2].tolist())} with sum, "
+            f"{span(self.shared[:, 3].tolist())} with difference"
+        )
+
+
+def frozen(
+    layer: str, families: Mapping[str, Tensor], seeds: Sequence[int] = range(5)
+) -> Outcome:
+    """Train networks of which one layer stays at its start.
+
+    Args:
+        layer: ``"first"`` or ``"second"``.
+        families: Waves by the family's name.
+        seeds: One a network.
+
+    Returns:
+        What they know, and what their kernels hold.
+    """
+    return _outcome(train_adders(seeds, frozen=layer), families)
+
+
+def reset(layer: str, adders: Sequence[Adder], families: Mapping[str, Tensor]) -> Outcome:
+    """Set one layer of trained networks back to its start.
+
+    Args:
+        layer: ``"first"`` or ``"second"``.
+        adders: The networks; copies are changed.
+        families: Waves by the family's name.
+
+    Returns:
+        What they still know, and what their kernels hold.
+    """
+    changed = copy.deepcopy(list(adders))
+    for adder in changed:
+        start = adder.start.get_submodule(layer).state_dict()
+        adder.network.get_submodule(layer).load_state_dict(start)
+    return _outcome(changed, families)
+
+
+def _outcome(adders: Sequence[Adder], families: Mapping[str, Tensor]) -> Outcome:
+    accuracies = [adder.accuracy() for adder in adders]
+    spectra = [entk.ntk_spectrum(adder.network, adder.x, k=200) for adder in adders]
+    return Outcome(
+        [accuracy["train"] for accuracy in accuracies],
+        [accuracy["test"] for accuracy in accuracies],
+        overlaps_of_modes(spectra, *BLOCKS["modes 57 to 112"], families),
+    )
+
+
+def part_spectrum(model: nn.Module, x: Float[Tensor, "n f"], part: str) -> Spectrum:
+    """Spectrum of the flattened kernel of one part of an autoencoder.
+
+    Args:
+        model: With parameters ``weight`` and ``bias``.
+        x: Samples.
+        part: One of `PARTS`.
+
+    Returns:
+        The 80 largest eigenpairs, of the bias 50, which is its rank.
+    """
+    names = None if part == "whole" else [part]
+    rank = 50 if part == "bias" else 80
+    return entk.ntk_spectrum(model, x, k=rank, outputs="flatten", parameters=names)
+
+
+def part_spectra(
+    autoencoders: Sequence[Autoencoder],
+) -> dict[tuple[str, str], list[Spectrum]]:
+    """Spectra of each part of autoencoders, trained and untrained.
+
+    Args:
+        autoencoders: One a seed.
+
+    Returns:
+        By state, ``"trained"`` or ``"untrained"``, and part; one a seed.
+    """
+    return {
+        (state, part): [
+            part_spectrum(one.network if state == "trained" else one.start, one.x, part)
+            for one in autoencoders
+        ]
+        for state in ("trained", "untrained")
+        for part in PARTS
+    }
+
+
+def part_line(
+    spectra: Sequence[Spectrum],
+    wholes: Sequence[Spectrum],
+    autoencoders: Sequence[Autoencoder],
+) -> str:
+    """A part's share of the trace, and how many features align with its eigenvectors.
+
+    Args:
+        spectra: Of the part, one a seed.
+        wholes: Of all parameters, one a seed.
+        autoencoders: Trained; their reconstructed features are asked for.
+
+    Returns:
+        Text, with ranges over seeds.
+    """
+    shares = [100 * s.trace / whole.trace for s, whole in zip(spectra, wholes, strict=True)]
+    strong, counts = [], []
+    for spectrum, one in zip(spectra, autoencoders, strict=True):
+        is_kept = one.network.feature_gram().diagonal() >= 0.75
+        features = superposition.feature_indicators(one.x)
+        aligned = entk.feature_alignment(spectrum.eigenvectors, features).amax(0)
+        strong.append(int(((aligned > 0.5) & is_kept).sum()))
+        counts.append(int(is_kept.sum()))
+    return (
+        f"{span(shares)} % of the trace; reconstructed features aligned above 0.5: "
+        f"{span(strong)} of {span(counts)}"
+    )
+
+
+def claims(
+    cliffs: Mapping[str, Mapping[int, int]],
+    second: Sequence[float],
+    later: Sequence[float],
+    chance: float,
+    n_seeds: int = 10,
+) -> list[Claim]:
+    """What was published of the layerwise kernel, beside ours.
+
+    Args:
+        cliffs: In how many seeds the first and the second layer have a cliff, by its place.
+        second: Sums and differences in the second layer's modes 1 to 56, one a seed.
+        later: Sums and differences in the first layer's modes 57 to 112, one a seed.
+        chance: Dimensions that 56 modes share with one family by chance.
+        n_seeds: Number of seeds.
+
+    Returns:
+        The ledger's rows.
+    """
+    one, two = cliffs["first"][57], cliffs["second"][57]
+    return [
+        Claim(
+            "the first layer alone shows the first cliff",
+            "after 57",
+            f"first layer {one}, second layer {two} of {n_seeds} seeds",
+            one >= 9 and two <= 1,
+            "Lin 2025",
+            "first 9 of 10, second at most 1",
+        ),
+        Claim(
+            "sums and differences come with the second layer",
+            "in the second layer",
+            f"{span(second)} of 56 dimensions in its modes 1 to 56",
+            min(second) > 28,
+            "Lin 2025",
+            "every seed above 28",
+        ),
+        Claim(
+            "they are not in the first layer",
+            "in the second layer",
+            f"{span(later)} of 56 dimensions in its modes 57 to 112",
+            max(later) < 3 * 2 * chance,
+            "Lin 2025",
+            "every seed below 3 x chance",
+        ),
+    ]

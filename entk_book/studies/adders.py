@@ -17,7 +17,8 @@ from entk_lib.training import State, adamw, train_many
 MODULUS, WIDTH = 29, 512
 
 
-@dataclass(frozen=True)
+# Tensors have no truth value: two of these are equal if they are the same object.
+@dataclass(frozen=True, eq=False)
 class Adder:
     """A network that was trained to add, with what it was trained on.
 

@@ -15,7 +15,8 @@ from entk_lib.training import train_many, weighted_squared_error
 N_FEATURES = 50
 
 
-@dataclass(frozen=True)
+# Tensors have no truth value: two of these are equal if they are the same object.
+@dataclass(frozen=True, eq=False)
 class Autoencoder:
     """A toy model of superposition, with what it was trained on.
 

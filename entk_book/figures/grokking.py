@@ -1,0 +1,150 @@
+"""Chapter 4's figures."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from entk_book.studies.grokking import Courses
+from entk_lib import plotting
+
+COLORS = {
+    "learns": plotting.BLUE,
+    "shuffled labels": plotting.ORANGE,
+    "little data": plotting.GREEN,
+}
+_FAMILIES = {
+    "a": (plotting.ORANGE, "-."),
+    "b": (plotting.PURPLE, ":"),
+    "sum": (plotting.BLUE, "-"),
+    "difference": (plotting.GREEN, "--"),
+}
+
+
+def course(
+    series: Mapping[str, Sequence[float]],
+    axes: Sequence[Axes],
+    *,
+    accuracy_by_chance: float,
+    overlap_by_chance: float,
+) -> Sequence[Axes]:
+    """One training in three panels: accuracies, overlaps with four families, two ratios.
+
+    Args:
+        series: By name, ``"step"`` among them.
+        axes: Three, one above the other.
+        accuracy_by_chance: Of a guess.
+        overlap_by_chance: Of two random spans.
+
+    Returns:
+        The axes.
+    """
+    steps, (top, middle, bottom) = series["step"], axes
+    for name, color in (("train", plotting.ORANGE), ("test", plotting.BLUE)):
+        top.plot(steps, series[name], color=color, label=f"{name} pairs")
+    plotting.chance_line(accuracy_by_chance, top)
+    top.set_ylabel("accuracy")
+    for name, (color, line) in _FAMILIES.items():
+        middle.plot(steps, series[name], line, color=color, label=name)
+    plotting.chance_line(overlap_by_chance, middle)
+    middle.set_ylabel("overlap of modes 57–112\n(dimensions of 28)")  # ruff: ignore[ambiguous-unicode-character-string]
+    for place, color in ((57, plotting.ORANGE), (113, plotting.BLUE)):
+        bottom.plot(steps, series[f"ratio at {place}"], color=color, label=f"at {place}")
+    bottom.axhline(1, color=plotting.BLACK, linewidth=1, linestyle=":")
+    bottom.set(xlabel="step", ylabel="ratio of neighbouring\neigenvalues")
+    for ax, place in zip(
+        axes, ("center right", "center right", "upper right"), strict=True
+    ):
+        ax.legend(loc=place)
+    return axes
+
+
+def spectra_over_time(spectra: Mapping[int, Float[Tensor, " k"]], ax: Axes) -> Axes:
+    """Spectra at some steps, the later the lighter.
+
+    Args:
+        spectra: Eigenvalues by step.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    shades = plt.get_cmap("viridis")(torch.linspace(0, 0.9, len(spectra)).tolist())
+    for (step, values), shade in zip(spectra.items(), shades, strict=True):
+        plotting.spectrum(values, ax, label=f"step {step}", color=shade, relative=True)
+    ax.legend(ncols=2)
+    return ax
+
+
+def by_kind(courses: Courses, name: str, ax: Axes) -> Axes:
+    """One quantity over training, a band for each kind of run.
+
+    Args:
+        courses: Of all runs.
+        name: Of the quantity.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for kind, color in COLORS.items():
+        plotting.band(courses.times, courses.of(kind, name), ax, label=kind, color=color)
+    return ax
+
+
+def rates(courses: Courses, ax: Axes) -> Axes:
+    """How fast the sum overlap and the test accuracy grow in networks that learn.
+
+    Args:
+        courses: Of all runs.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    middles, overlap = courses.rates("sum overlap")
+    plotting.band(middles, overlap, ax, label="sum overlap, per step")
+    _, tests = courses.rates("test accuracy")
+    label = "10 × test accuracy, per step"  # ruff: ignore[ambiguous-unicode-character-string]
+    plotting.band(middles, 10 * tests, ax, label=label, color=plotting.VERMILION)
+    ax.set(xlabel="step", ylabel="rate of change", ylim=(-0.05, 0.75))
+    ax.legend(loc="upper right")
+    return ax
+
+
+def against_threshold(
+    courses: Courses, name: str, threshold: float, left_chance: float, ax: Axes
+) -> Axes:
+    """One quantity over training, its threshold, and the time after test accuracy rises.
+
+    Args:
+        courses: Of all runs.
+        name: Of the quantity.
+        threshold: The fixed one.
+        left_chance: The first step at which a test accuracy leaves chance.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    by_kind(courses, name, ax)
+    ax.axhline(
+        threshold,
+        color=plotting.BLACK,
+        linewidth=1,
+        linestyle="--",
+        label="fixed threshold",
+    )
+    ax.axvspan(
+        left_chance,
+        courses.times[-1],
+        color=plotting.BLACK,
+        alpha=0.06,
+        linewidth=0,
+        label="test accuracy above 10 %",
+    )
+    ax.set_title(name)
+    return ax

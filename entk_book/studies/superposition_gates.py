@@ -1,0 +1,292 @@
+"""Chapter 2, what makes the cliffs: open gates; the kernel's regression; the ledger."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import entk_lib as entk
+from entk_book.ledger import Claim
+from entk_book.studies.autoencoders import N_FEATURES, Autoencoder, train_autoencoders
+from entk_book.studies.superposition import (
+    OverSeeds,
+    alignments,
+    flattened_spectrum,
+    is_reconstructed,
+    n_found,
+    rank_correlation,
+    top_vectors,
+)
+from entk_lib.toys.tasks import superposition
+
+STATES = ("trained", "untrained")
+
+
+def gates(
+    network: nn.Module, x: Float[Tensor, "samples features"]
+) -> Float[Tensor, "rows features"]:
+    """One column for each output: on which samples its ReLU is open.
+
+    Args:
+        network: An autoencoder.
+        x: Samples.
+
+    Returns:
+        Columns on the rows of the flattened kernel, 1 at open outputs.
+    """
+    with torch.no_grad():
+        return superposition.feature_indicators((network(x) > 0).float())
+
+
+def shared_with_gates(autoencoders: Sequence[Autoencoder], state: str) -> list[float]:
+    """Dimensions that the 50 leading eigenvectors share with the gates.
+
+    Args:
+        autoencoders: Of one regime.
+        state: ``"trained"`` or ``"untrained"``.
+
+    Returns:
+        One number a seed.
+    """
+    return [
+        entk.subspace_overlap(
+            top_vectors(flattened_spectrum(one, state)),
+            gates(one.network if state == "trained" else one.start, one.x),
+        )
+        for one in autoencoders
+    ]
+
+
+def open_shares(one: Autoencoder) -> Float[Tensor, " features"]:
+    """On which share of the samples each output of a trained network is open.
+
+    Args:
+        one: The network.
+
+    Returns:
+        From 0 to 1.
+    """
+    return (gates(one.network, one.x) > 0).sum(0) / len(one.x)
+
+
+def n_often_open(one: Autoencoder) -> int:
+    """Outputs of a trained network that are open on more than half of its samples.
+
+    Args:
+        one: The network.
+
+    Returns:
+        Their number.
+    """
+    return int(((gates(one.network, one.x) > 0).sum(dim=0) > len(one.x) / 2).sum())
+
+
+def cliffs_near_gates(
+    autoencoders: Sequence[Autoencoder], cliffs: Sequence[Sequence[int]]
+) -> int:
+    """In how many seeds a cliff counts the outputs that are open on most samples.
+
+    Args:
+        autoencoders: Of one regime.
+        cliffs: Where their spectra have cliffs.
+
+    Returns:
+        Seeds with a cliff within one of that number.
+    """
+    return sum(
+        any(abs(stop - n_often_open(one)) <= 1 for stop in found)
+        for one, found in zip(autoencoders, cliffs, strict=True)
+    )
+
+
+def block_shares(
+    autoencoders: Sequence[Autoencoder], n_untrained: int = 3
+) -> dict[tuple[str, str, str], float]:
+    """What two blocks of modes hold of the span of kept and of dropped features.
+
+    The first block has as many modes as the network drops features, the second the rest
+    of the leading fifty.
+
+    Args:
+        autoencoders: Of the sparse regime.
+        n_untrained: So many of them are asked untrained as well.
+
+    Returns:
+        Means over seeds by state, block and kind of features; from 0 to 1.
+    """
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for i, one in enumerate(autoencoders):
+        is_kept = is_reconstructed(one.network)
+        features = superposition.feature_indicators(one.x)
+        stop = len(is_kept) - int(is_kept.sum())
+        for state in STATES if i < n_untrained else STATES[:1]:
+            vectors = flattened_spectrum(one, state).eigenvectors
+            blocks = {"first": vectors[:, :stop], "second": vectors[:, stop:N_FEATURES]}
+            kinds = {"reconstructed": is_kept, "dropped": ~is_kept}
+            for name, block in blocks.items():
+                for kind, mask in kinds.items():
+                    shared = entk.subspace_overlap(block, features[:, mask])
+                    share = shared / int(mask.sum())
+                    found.setdefault((state, name, kind), []).append(share)
+    return {key: sum(values) / len(values) for key, values in found.items()}
+
+
+def _candidates(one: Autoencoder, state: str) -> Iterator[tuple[str, Tensor]]:
+    """Up to fifty vectors each, in three ways."""
+    yield "whole kernel", top_vectors(flattened_spectrum(one, state))
+    own = gates(one.network if state == "trained" else one.start, one.x)
+    yield "gates, no kernel", own[:, own.norm(dim=0) > 0]
+    yield "weights alone", top_vectors(flattened_spectrum(one, state, 0.0, "weight"))
+
+
+def with_and_without_gates(
+    autoencoders: Sequence[Autoencoder], n_untrained: int = 3
+) -> dict[tuple[str, str], Float[Tensor, "seeds 2"]]:
+    """What the whole kernel, the gates and the weights' kernel find of the features.
+
+    Args:
+        autoencoders: Of the sparse regime.
+        n_untrained: So many of them are asked untrained as well.
+
+    Returns:
+        By state and way, one row a seed: features that pass one half, shared dimensions.
+    """
+    found: dict[tuple[str, str], list[list[float]]] = {}
+    for state in STATES:
+        group = autoencoders if state == "trained" else autoencoders[:n_untrained]
+        for one in group:
+            features = superposition.feature_indicators(one.x)
+            for way, vectors in _candidates(one, state):
+                passing = n_found(entk.feature_alignment(vectors, features))
+                shared = entk.subspace_overlap(vectors, features)
+                found.setdefault((state, way), []).append([passing, shared])
+    return {key: torch.tensor(rows) for key, rows in found.items()}
+
+
+def r_squared(
+    one: Autoencoder,
+    fresh: Float[Tensor, "m features"],
+    around: str,
+    ridge: float = 5e-4,
+) -> list[float]:
+    """R² of a kernel regression as a description of a trained network.
+
+    Args:
+        one: The network with its samples.
+        fresh: Other samples.
+        around: ``"model"`` or ``"zero"``; ``"zero, untrained kernel"`` takes the kernel of
+            the untrained network.
+        ridge: As in `entk_lib.LinearizedPredictor`.
+
+    Returns:
+        On the training samples and on the fresh ones.
+    """
+    kernel_of = one.start if "untrained" in around else one.network
+    place = "model" if around == "model" else "zero"
+    predictor = entk.LinearizedPredictor(kernel_of, one.x, one.x, ridge=ridge, around=place)
+    with torch.no_grad():
+        return [predictor.r_squared(x, one.network(x)) for x in (one.x, fresh)]
+
+
+def small_networks_described(
+    seeds: Sequence[int], arounds: Sequence[str]
+) -> dict[str, Float[Tensor, "seeds 2"]]:
+    """The published check: 10 features, 5 hidden units, 100 samples.
+
+    Args:
+        seeds: One a network.
+        arounds: As in `r_squared`.
+
+    Returns:
+        R² on training and on fresh samples, one row a seed, by what the predictor is around.
+    """
+    group = train_autoencoders(
+        seeds, n_hidden=5, sparsity=0.9, n_features=10, n_samples=100
+    )
+    fresh = [superposition.sample(500, 10, 0.9, seed=1000 + seed) for seed in seeds]
+    return {
+        around: torch.tensor(
+            [r_squared(one, x, around) for one, x in zip(group, fresh, strict=True)]
+        )
+        for around in arounds
+    }
+
+
+def claims(
+    autoencoders: Mapping[str, Sequence[Autoencoder]],
+    seeds: Mapping[tuple[str, str], OverSeeds],
+    described: Mapping[str, Float[Tensor, "seeds 2"]],
+) -> list[Claim]:
+    """What was published of superposition, beside ours.
+
+    Args:
+        autoencoders: By regime.
+        seeds: By regime and state.
+        described: R² of the small networks, by what the predictor is around.
+
+    Returns:
+        The ledger's rows.
+    """
+    n_seeds = len(autoencoders["sparse"])
+
+    def cliff(regime: str, low: int, high: int, statement: str, published: str) -> Claim:
+        over = seeds[regime, "trained"]
+        found = [s for stops in over.cliffs for s in stops if low <= s <= high]
+        hits = over.with_cliff(low, high)
+        here = f"{min(found, default=0)} to {max(found, default=0)}, in {hits} of {n_seeds} seeds"
+        return Claim(
+            f"{regime}: {statement}",
+            published,
+            here if found else "not found",
+            hits >= 9,
+            "Lin 2025",
+            f"from {low} to {high} in 9 of 10 seeds",
+        )
+
+    def order(regime: str) -> Claim:
+        correlations = [
+            rank_correlation(alignments(flattened_spectrum(one), one.x))
+            for one in autoencoders[regime]
+        ]
+        hits = sum(correlation < -0.35 for correlation in correlations)
+        return Claim(
+            f"{regime}: without rescaling, eigenvectors in reverse order of importance",
+            "reversed",
+            f"reversed in {hits} of {n_seeds} seeds",
+            hits == n_seeds,
+            "Lin 2025 (for the dense regime)",
+            "every correlation below -0.35",
+        )
+
+    def regression(around: str, published: float) -> Claim:
+        values = described[around][:, 0]
+        return Claim(
+            f"linearised predictor, R² around {around}, training samples",
+            f"{published}",
+            f"{values.min():.3f} to {values.max():.4f}",
+            bool(values.min() <= published <= values.max()),
+            "Lin 2025, public code",
+            "within the range",
+        )
+
+    counts = [one.network.n_reconstructed() for one in autoencoders["sparse"]]
+    return [
+        cliff("dense by data", 49, 51, "a cliff after 50", "50"),
+        cliff("sparse", 26, 32, "a first cliff", "about 29"),
+        cliff("sparse", 49, 51, "a second cliff", "50"),
+        cliff("dense by width", 49, 51, "a cliff after 50", "50"),
+        Claim(
+            "superposition: more features reconstructed than hidden units",
+            "more than 10",
+            f"{min(counts)} to {max(counts)}",
+            min(counts) > 10,
+            "Elhage et al. 2022",
+            "every seed above 10",
+        ),
+        order("dense by data"),
+        order("dense by width"),
+        order("sparse"),
+        regression("model", 0.994),
+        regression("zero", 0.9996),
+    ]

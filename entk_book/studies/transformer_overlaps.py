@@ -1,0 +1,345 @@
+"""Chapter 6, the overlaps: families in leading and next modes, over training; ledger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import entk_lib as entk
+from entk_book.ledger import Claim
+from entk_book.studies.spans import span as collapsed_span
+from entk_book.studies.transformer import (
+    EASY,
+    HARD,
+    MODULUS,
+    N_MODES,
+    Outcome,
+    accuracies,
+    frequencies_of,
+    network,
+)
+from entk_lib import Spectrum
+from entk_lib.toys.tasks import modular_addition
+from entk_lib.toys.tasks.frequencies import waves_at
+
+FAMILIES = ("sum", "difference", "symmetric", "antisymmetric")
+BLOCKS = ("leading", "next")
+# The rows of the table: layer, block, family. The first six are those of the nulls.
+ROWS = {
+    "unembedding, leading: sum": ("unembedding", "leading", "sum"),
+    "unembedding, next: symmetric": ("unembedding", "next", "symmetric"),
+    "MLP out, leading: symmetric": ("mlp_out", "leading", "symmetric"),
+    "MLP out, next: sum": ("mlp_out", "next", "sum"),
+    "MLP in, leading: symmetric": ("mlp_in", "leading", "symmetric"),
+    "attention out, leading: symmetric": ("attention_output", "leading", "symmetric"),
+    "value, leading: symmetric": ("value", "leading", "symmetric"),
+    "key, leading: symmetric": ("key", "leading", "symmetric"),
+    "query, leading: symmetric": ("query", "leading", "symmetric"),
+    "positions, leading: symmetric": ("position_embedding", "leading", "symmetric"),
+    "tokens, leading: symmetric": ("token_embedding", "leading", "symmetric"),
+}
+FIRST_SIX = tuple(ROWS)[:6]
+
+Spectra = Mapping[int, Mapping[str, Spectrum]]
+Keys = Mapping[int, Sequence[int]]
+
+
+def span(numbers: Sequence[float] | Tensor, digits: int = 2) -> str:
+    """A range as chapter 6 writes it: both ends, even where they are the same.
+
+    Args:
+        numbers: At least one.
+        digits: Decimals that are written.
+
+    Returns:
+        ``"low to high"``.
+
+    Example:
+        >>> span([0.5, 0.5])
+        '0.50 to 0.50'
+    """
+    return collapsed_span(torch.as_tensor(numbers).tolist(), digits, collapse=False)
+
+
+def cliff_counts(spectra: Spectra, layer: str) -> dict[int, int]:
+    """Cliffs of one layer after more than one eigenvalue, and in how many seeds.
+
+    Args:
+        spectra: By seed and layer.
+        layer: Its name.
+
+    Returns:
+        Number of seeds by number of eigenvalues above the cliff.
+    """
+    every = [
+        cliff.stop
+        for group in spectra.values()
+        for cliff in entk.find_cliffs(group[layer].eigenvalues)
+        if cliff.stop > 1
+    ]
+    return {stop: every.count(stop) for stop in sorted(set(every))}
+
+
+def shares(spectrum: Spectrum, keys: Sequence[int]) -> Float[Tensor, "2 families"]:
+    """Share of each family in the leading and in the next modes.
+
+    At F key frequencies a family has 2 F dimensions; the leading modes are 2 F + 1, one
+    more for the constant, and the next ones 2 F.
+
+    Args:
+        spectrum: Of a kernel on all pairs.
+        keys: Frequencies.
+
+    Returns:
+        From 0 to 1, in the order of `BLOCKS` and `FAMILIES`.
+    """
+    waves, n = waves_at(MODULUS, keys), 2 * len(keys)
+    modes = spectrum.eigenvectors
+    blocks = (modes[:, : n + 1], modes[:, n + 1 : 2 * n + 1])
+    return torch.tensor(
+        [[entk.subspace_overlap(block, waves[f]) / n for f in FAMILIES] for block in blocks]
+    )
+
+
+def family_table(spectra: Spectra, keys: Keys) -> Float[Tensor, "seeds layers 2 families"]:
+    """Share of each family in the leading and next modes of every layer and seed.
+
+    Args:
+        spectra: By seed and layer.
+        keys: Frequencies by seed.
+
+    Returns:
+        From 0 to 1.
+    """
+    return torch.stack(
+        [
+            torch.stack([shares(spectrum, keys[seed]) for spectrum in group.values()])
+            for seed, group in spectra.items()
+        ]
+    )
+
+
+def row_of(spectra: Spectra, keys: Keys, name: str) -> list[float]:
+    """One row of the table, seed by seed.
+
+    Args:
+        spectra: By seed and layer.
+        keys: Frequencies by seed.
+        name: Of the row, one of `ROWS`.
+
+    Returns:
+        Shares from 0 to 1.
+    """
+    layer, block, family = ROWS[name]
+    place = BLOCKS.index(block), FAMILIES.index(family)
+    return [float(shares(s[layer], keys[seed])[place]) for seed, s in spectra.items()]
+
+
+def symmetric_shares(spectra: Spectra, keys: Keys, layer: str) -> list[float]:
+    """Share of the symmetric waves in one layer's leading modes, seed by seed.
+
+    Args:
+        spectra: By seed and layer.
+        keys: Frequencies by seed.
+        layer: Its name.
+
+    Returns:
+        Shares from 0 to 1.
+    """
+    place = BLOCKS.index("leading"), FAMILIES.index("symmetric")
+    return [float(shares(s[layer], keys[seed])[place]) for seed, s in spectra.items()]
+
+
+def course(seed: int, epoch: int, keys: Sequence[int]) -> list[float]:
+    """Overlap of the residual stream with sums, the embedding's share, the accuracy.
+
+    Args:
+        seed: Of the network.
+        epoch: Of its training.
+        keys: Frequencies that it ends with.
+
+    Returns:
+        Three shares from 0 to 1; the accuracy is that on pairs whose mirror is not trained.
+    """
+    model = network(seed, epoch)
+    x = modular_addition.tokens(modular_addition.all_pairs(MODULUS), MODULUS)
+    with torch.no_grad():
+        modes = entk.factor_spectrum(model.residual(x), k=N_MODES)
+    power = frequencies_of(model).shares
+    return [
+        float(shares(modes, keys)[0, 0]),
+        float(sum(power[k - 1] for k in keys)),
+        accuracies(model, seed)[HARD],
+    ]
+
+
+def share_in_order(points: Float[Tensor, "n 3"], quantity: int) -> float:
+    """Of pairs of snapshots 0.1 apart in accuracy, the share that a quantity orders.
+
+    Args:
+        points: Quantities of snapshots, the accuracy in the last column.
+        quantity: Its column.
+
+    Returns:
+        From 0 to 1.
+    """
+    further = points[:, None] - points[None]
+    clear = further[further[..., -1] > 0.1]
+    return float((clear[:, quantity] > 0).double().mean())
+
+
+@dataclass(frozen=True)
+class Separation:
+    """What a quantity is where nothing is generalised, and where nearly everything is.
+
+    Attributes:
+        none: Its values where the accuracy is below 0.1.
+        every: Its values where the accuracy is above 0.95.
+    """
+
+    none: Float[Tensor, " n"]
+    every: Float[Tensor, " m"]
+
+    @property
+    def gap(self) -> float:
+        """How far the ranges are apart; negative where they overlap."""
+        return float(self.every.min() - self.none.max())
+
+
+def separation(points: Float[Tensor, "n 3"], quantity: int) -> Separation:
+    """Split a quantity's values by the accuracy that goes with them.
+
+    Args:
+        points: Quantities of snapshots, the accuracy in the last column.
+        quantity: Its column.
+
+    Returns:
+        Both groups.
+    """
+    accuracy, values = points[:, -1], points[:, quantity]
+    return Separation(values[accuracy < 0.1], values[accuracy > 0.95])
+
+
+def claims(
+    *,
+    ended: Outcome,
+    rows: Mapping[str, Sequence[float]],
+    at_400: Mapping[str, float],
+    query: tuple[int, int],
+    gram_gains: Sequence[float],
+    average_gains: Sequence[float],
+    separated: Separation,
+) -> list[Claim]:
+    """What was published of the Transformer, and what is new, beside ours.
+
+    Args:
+        ended: How all seeds end.
+        rows: The table's rows for the seeds that generalise.
+        at_400: Accuracies of seed 0 at epoch 400.
+        query: Seeds in which the query's kernel has a cliff after 4, trained and untrained.
+        gram_gains: Symmetric waves in the inputs' Gram matrix less those in the kernel.
+        average_gains: Those in the class-averaged kernel less those in the mean logit's.
+        separated: The overlap with sums by accuracy.
+
+    Returns:
+        The ledger's rows.
+    """
+    lin, new, unpublished = "Lin 2025", "new here", "not published"
+    n_general, n_seeds = len(ended.general), len(ended.accuracies)
+
+    def of_row(row: str, text: str, published: str, source: str) -> Claim:
+        values = rows[row]
+        return Claim(
+            text,
+            published,
+            f"{span([100 * v for v in values], 0)} % of the family, {n_general} seeds",
+            min(values) >= 0.75,
+            source,
+            "every seed at least 75 %",
+        )
+
+    return [
+        of_row(
+            "unembedding, leading: sum",
+            "unembedding's leading modes are waves of the sum",
+            "3.96 of 4",
+            lin,
+        ),
+        of_row(
+            "unembedding, next: symmetric",
+            "unembedding's next modes are symmetric waves",
+            "3.94 of 4",
+            lin,
+        ),
+        Claim(
+            "the network groks within 4,000 epochs",
+            "yes, one network",
+            f"{n_general} of {n_seeds} seeds",
+            n_general > n_seeds / 2,
+            lin,
+            "most seeds right on 95 % of the pairs with untrained mirror",
+        ),
+        *(
+            of_row(row, text, unpublished, new)
+            for row, text in (
+                (
+                    "MLP out, leading: symmetric",
+                    "MLP out's leading modes are symmetric waves",
+                ),
+                ("MLP out, next: sum", "MLP out's next modes are waves of the sum"),
+                (
+                    "MLP in, leading: symmetric",
+                    "MLP in's leading modes are symmetric waves",
+                ),
+                (
+                    "attention out, leading: symmetric",
+                    "attention output's leading modes are symmetric waves",
+                ),
+            )
+        ),
+        Claim(
+            "half of the test set is answered by a + b = b + a alone",
+            unpublished,
+            f"epoch 400, seed 0: {at_400[EASY]:.2f} with the mirror trained, "
+            f"{at_400[HARD]:.2f} without",
+            at_400[EASY] > 0.8 and at_400[HARD] < 0.1,
+            new,
+            "above 0.8 and below 0.1",
+        ),
+        Claim(
+            "the query's kernel has one mode a head",
+            unpublished,
+            f"cliff after 4 in {query[0]} of {n_general} seeds, untrained {query[1]}",
+            query[0] == n_general and not query[1],
+            new,
+            "all seeds, none untrained",
+        ),
+        Claim(
+            "in MLP in and attention output, the Gram matrix of the inputs "
+            "shows the waves better than the kernel",
+            unpublished,
+            f"{sum(gain > 0 for gain in gram_gains)} of {len(gram_gains)} comparisons",
+            min(gram_gains) > 0,
+            new,
+            "all comparisons",
+        ),
+        Claim(
+            "the class-averaged kernel shows the waves better than that of the mean logit",
+            unpublished,
+            f"{sum(gain > 0 for gain in average_gains)} of {len(average_gains)} "
+            "comparisons",
+            min(average_gains) > 0,
+            new,
+            "all comparisons",
+        ),
+        Claim(
+            "overlap with sums separates networks that generalise from those that do not",
+            "rises with grokking",
+            f"{span(separated.every)} against {span(separated.none)}",
+            separated.gap > 0.1,
+            new,
+            "a gap above 0.1 between the ranges",
+        ),
+    ]

@@ -82,3 +82,108 @@ def peaks(
     ax.minorticks_off()
     ax.legend()
     return ax
+
+
+def rows_and_modes(
+    sizes: Sequence[int],
+    counts: Mapping[str, Float[Tensor, "seeds sizes"]],
+    spread: Mapping[str, Float[Tensor, "seeds sizes"]],
+    n_parameters: int,
+    axes: Sequence[Axes],
+) -> Sequence[Axes]:
+    """Rows that count, and over how many modes the kernel spreads.
+
+    Args:
+        sizes: Numbers of samples.
+        counts: Open rows, present features and ranks, by name.
+        spread: Participation ratios, trained and untrained.
+        n_parameters: Of the network.
+        axes: Two, side by side.
+
+    Returns:
+        The axes.
+    """
+    left, right = axes
+    colors = (plotting.BLUE, plotting.GREEN, plotting.ORANGE)
+    series = {k: (v, c) for (k, v), c in zip(counts.items(), colors, strict=True)}
+    over_sizes(sizes, series, left, scale="log")
+    plotting.chance_line(n_parameters, left, label="parameters")
+    left.set_ylim(20, 2e3)
+    colors = (plotting.BLUE, plotting.ORANGE)
+    series = {k: (v, c) for (k, v), c in zip(spread.items(), colors, strict=True)}
+    over_sizes(sizes, series, right)
+    right.set_ylabel("participation ratio")
+    for ax in axes:
+        ax.legend(loc="lower right")
+    return axes
+
+
+def points_and_features(
+    sizes: Sequence[int],
+    points: Mapping[str, Float[Tensor, "seeds sizes"]],
+    held: Float[Tensor, "seeds sizes 2"],
+    held_start: Float[Tensor, "seeds 2"],
+    chances: tuple[float, float],
+    axes: Sequence[Axes],
+) -> Sequence[Axes]:
+    """Data points in five modes, and five features in reach of kernels and in their modes.
+
+    Args:
+        sizes: Numbers of samples.
+        points: Shares of data points, trained and untrained.
+        held: Shares of features within reach, and in ten modes of W.
+        held_start: The same of untrained networks.
+        chances: Of data points, and of features within reach.
+        axes: Two, side by side.
+
+    Returns:
+        The axes.
+    """
+    left, right = axes
+    colors = (plotting.ORANGE, plotting.SKY)
+    series = {k: (v, c) for (k, v), c in zip(points.items(), colors, strict=True)}
+    over_sizes(sizes, series, left)
+    plotting.chance_line(chances[0], left)
+    left.set(ylabel="share", title="of five modes, in data points")
+    left.legend()
+    names = {"within reach": plotting.BLUE, "in ten modes of W": plotting.GREEN}
+    for i, (name, color) in enumerate(names.items()):
+        over_sizes(sizes, {name: (held[:, :, i], color)}, right)
+        median = float(held_start[:, i].median())
+        right.axhline(median, color=color, ls="--", linewidth=1)
+    plotting.chance_line(chances[1], right, label="chance, within reach")
+    right.set_title("of five features, in kernels")
+    right.legend(loc="upper left")
+    return axes
+
+
+def regressions(
+    sizes: Sequence[int],
+    losses: Mapping[str, Float[Tensor, "seeds sizes"]],
+    agreement: Mapping[str, Float[Tensor, "seeds sizes"]],
+    axes: Sequence[Axes],
+) -> Sequence[Axes]:
+    """Test losses of a network and of regressions, and how well these describe it.
+
+    Args:
+        sizes: Numbers of samples.
+        losses: Of the network, of its kernel, of the untrained kernel.
+        agreement: R² with the network, around the model and around zero.
+        axes: Two, side by side.
+
+    Returns:
+        The axes.
+    """
+    left, right = axes
+    colors = (plotting.BLUE, plotting.GREEN, plotting.ORANGE)
+    series = {k: (v, c) for (k, v), c in zip(losses.items(), colors, strict=True)}
+    over_sizes(sizes, series, left, scale="log")
+    left.set(ylabel="test loss", ylim=(0.7, 60))
+    left.legend()
+    colors = (plotting.SKY, plotting.GREEN)
+    series = {k: (v, c) for (k, v), c in zip(agreement.items(), colors, strict=True)}
+    over_sizes(sizes, series, right)
+    plotting.chance_line(0, right, label="nothing explained")
+    right.set(ylabel="R² with the network", ylim=(-2, 1.1))
+    right.legend(loc="lower right")
+    return axes

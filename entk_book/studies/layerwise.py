@@ -51,6 +51,19 @@ def cliffs_at(spectra: Sequence[Spectrum], stops: Sequence[int]) -> dict[int, in
     return {stop: sum(stop in one for one in found) for stop in stops}
 
 
+def ratios_after(spectra: Sequence[Spectrum], stop: int) -> list[float]:
+    """Ratio of the eigenvalues on either side of a place, seed by seed.
+
+    Args:
+        spectra: One a seed.
+        stop: Number of eigenvalues above the place.
+
+    Returns:
+        Ratios, at least 1.
+    """
+    return [float(s.eigenvalues[stop - 1] / s.eigenvalues[stop]) for s in spectra]
+
+
 def overlaps_of_modes(
     spectra: Sequence[Spectrum], start: int, stop: int, families: Mapping[str, Tensor]
 ) -> Float[Tensor, "seeds families"]:

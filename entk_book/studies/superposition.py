@@ -1,4 +1,4 @@
-"""Chapter 2: toy models in three regimes, their spectra, and features against three nulls."""
+"""Chapter 2: toy models in three regimes, their spectra, features against three nulls."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -186,7 +186,7 @@ def rank_correlation(aligned: Float[Tensor, "modes features"]) -> float:
         Spearman's correlation, from -1 to 1.
     """
     best = aligned.argmax(dim=0)
-    return float(spearmanr(range(len(best)), best).statistic)
+    return float(spearmanr(range(len(best)), best)[0])  # pyright: ignore
 
 
 def importance_order(aligned: Float[Tensor, "modes features"]) -> str:
@@ -228,9 +228,10 @@ class Nulls:
     def gain(self) -> str:
         """What training adds beyond shuffled samples, as text."""
         gain = self.best["trained"] - self.best["shuffled samples"]
+        kept, dropped = gain[self.kept].mean(), abs(gain[~self.kept].mean())
         return (
-            f"trained minus shuffled, reconstructed features {gain[self.kept].mean():+.1f}, "
-            f"dropped features {abs(gain[~self.kept].mean()):.1f}"
+            f"trained minus shuffled, reconstructed features {kept:+.1f}, dropped features "
+            f"{dropped:.1f}"
         )
 
 
@@ -251,10 +252,8 @@ def against_nulls(
     random_basis = torch.linalg.qr(torch.randn(n_rows, N_FEATURES, generator=generator)).Q
     found = {}
     for regime, one in autoencoders.items():
-        trained, untrained = (
-            flattened_spectrum(one, state, BETA[regime])
-            for state in ("trained", "untrained")
-        )
+        trained = flattened_spectrum(one, "trained", BETA[regime])
+        untrained = flattened_spectrum(one, "untrained", BETA[regime])
         features = superposition.feature_indicators(one.x)
         chance = entk.feature_alignment(random_basis, features).max(dim=0).values.mean()
         orders = [torch.randperm(len(one.x), generator=generator) for _ in one.x.T]

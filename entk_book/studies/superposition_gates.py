@@ -199,7 +199,8 @@ def small_networks_described(
         arounds: As in `r_squared`.
 
     Returns:
-        R² on training and on fresh samples, one row a seed, by what the predictor is around.
+        R² on training and on fresh samples, one row a seed, by what the predictor
+        is around.
     """
     group = train_autoencoders(
         seeds, n_hidden=5, sparsity=0.9, n_features=10, n_samples=100
@@ -233,12 +234,13 @@ def claims(
     def cliff(regime: str, low: int, high: int, statement: str, published: str) -> Claim:
         over = seeds[regime, "trained"]
         found = [s for stops in over.cliffs for s in stops if low <= s <= high]
-        hits = over.with_cliff(low, high)
-        here = f"{min(found, default=0)} to {max(found, default=0)}, in {hits} of {n_seeds} seeds"
+        hits, here = over.with_cliff(low, high), "not found"
+        if found:
+            here = f"{min(found)} to {max(found)}, in {hits} of {n_seeds} seeds"
         return Claim(
             f"{regime}: {statement}",
             published,
-            here if found else "not found",
+            here,
             hits >= 9,
             "Lin 2025",
             f"from {low} to {high} in 9 of 10 seeds",

@@ -230,7 +230,7 @@ def layer_spectra(
     model: ModularTransformer,
     x: Int[Tensor, "pairs 3"],
     layers: Sequence[str],
-    outputs: str = "mean_output",
+    outputs: entk.Outputs = "mean_output",
 ) -> dict[str, entk.Spectrum]:
     """Leading modes of the kernel of each of some tensors.
 

@@ -67,7 +67,6 @@ def is_reconstructed(network: TiedAutoencoder) -> Bool[Tensor, " features"]:
     return network.feature_gram().diagonal() >= _RECONSTRUCTED
 
 
-@cache
 def flattened_spectrum(
     one: Autoencoder,
     state: str = "trained",
@@ -85,6 +84,13 @@ def flattened_spectrum(
     Returns:
         The spectrum, which is kept for the next time it is asked.
     """
+    return _flattened_spectrum(one, state, beta, parameters)
+
+
+@cache
+def _flattened_spectrum(
+    one: Autoencoder, state: str, beta: float, parameters: str | None
+) -> Spectrum:
     return entk.ntk_spectrum(
         one.network if state == "trained" else one.start,
         one.x,
@@ -211,11 +217,14 @@ class Nulls:
     Attributes:
         best: By ``"trained"``, ``"untrained"`` and ``"shuffled samples"``.
         chance: Mean best alignment of random orthonormal vectors.
+        gains: Best alignment of the trained network less that with shuffled samples, in
+            another draw.
         kept: Which features the network reconstructs.
     """
 
     best: Mapping[str, Float[Tensor, " features"]]
     chance: float
+    gains: Float[Tensor, " features"]
     kept: Bool[Tensor, " features"]
 
     @property
@@ -227,8 +236,8 @@ class Nulls:
     @property
     def gain(self) -> str:
         """What training adds beyond shuffled samples, as text."""
-        gain = self.best["trained"] - self.best["shuffled samples"]
-        kept, dropped = gain[self.kept].mean(), abs(gain[~self.kept].mean())
+        kept = self.gains[self.kept].mean()
+        dropped = abs(self.gains[~self.kept].mean())
         return (
             f"trained minus shuffled, reconstructed features {kept:+.1f}, dropped features "
             f"{dropped:.1f}"
@@ -250,21 +259,31 @@ def against_nulls(
     generator = torch.Generator().manual_seed(seed)
     n_rows = len(next(iter(autoencoders.values())).x) * N_FEATURES
     random_basis = torch.linalg.qr(torch.randn(n_rows, N_FEATURES, generator=generator)).Q
-    found = {}
+
+    def with_shuffled_samples(one: Autoencoder, spectrum: Spectrum) -> Tensor:
+        orders = [torch.randperm(len(one.x), generator=generator) for _ in one.x.T]
+        columns = zip(one.x.T, orders, strict=True)
+        shuffled = torch.stack([column[order] for column, order in columns], dim=1)
+        return best_alignments(spectrum, shuffled)
+
+    best, chances = {}, {}
     for regime, one in autoencoders.items():
         trained = flattened_spectrum(one, "trained", BETA[regime])
         untrained = flattened_spectrum(one, "untrained", BETA[regime])
         features = superposition.feature_indicators(one.x)
-        chance = entk.feature_alignment(random_basis, features).max(dim=0).values.mean()
-        orders = [torch.randperm(len(one.x), generator=generator) for _ in one.x.T]
-        columns = zip(one.x.T, orders, strict=True)
-        shuffled = torch.stack([column[order] for column, order in columns], dim=1)
-        best = {
+        by_chance = entk.feature_alignment(random_basis, features).max(dim=0).values
+        chances[regime] = float(by_chance.mean())
+        best[regime] = {
             "trained": best_alignments(trained, one.x),
             "untrained": best_alignments(untrained, one.x),
-            "shuffled samples": best_alignments(trained, shuffled),
+            "shuffled samples": with_shuffled_samples(one, trained),
         }
-        found[regime] = Nulls(best, float(chance), is_reconstructed(one.network))
+    found = {}
+    for regime, one in autoencoders.items():
+        trained = flattened_spectrum(one, "trained", BETA[regime])
+        gains = best[regime]["trained"] - with_shuffled_samples(one, trained)
+        kept = is_reconstructed(one.network)
+        found[regime] = Nulls(best[regime], chances[regime], gains, kept)
     return found
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import entk_lib as entk
 from entk_book.studies.adders import MODULUS, Adder
-from entk_book.studies.rotated_waves import GRAPHS
+from entk_book.studies.rotated_waves import graphs
 from entk_book.studies.without_the_group import (
     N_FREQUENCIES,
     SPACES,
@@ -349,7 +349,7 @@ def all_ways(
                 "ICA over pairs": ica_over_pairs(basis),
                 "eNTK's own graph": entk.smoothness_rotation(basis, [graph]),
                 "ICA over units": ica_over_units(basis, columns),
-                "given translations": entk.smoothness_rotation(basis, GRAPHS),
+                "given translations": entk.smoothness_rotation(basis, graphs()),
             }
             found = {way: helped(v, planes) for way, v in vectors.items()}
             found["find_families"] = results["trained", name][i].mean

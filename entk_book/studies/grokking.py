@@ -27,7 +27,7 @@ DIRECTIONS = {
     "weight norm": 1,
 }
 
-Course = dict[str, list[float]]
+Course = dict[str, list[int | float]]
 
 
 def train_runs(
@@ -176,7 +176,7 @@ class Courses:
     series: Mapping[str, Sequence[Course]]
 
     @property
-    def times(self) -> list[float]:
+    def times(self) -> list[int | float]:
         """The steps, the same for all runs."""
         return next(iter(self.series.values()))[0]["step"]
 
@@ -192,7 +192,7 @@ class Courses:
         """
         return torch.tensor([course[name] for course in self.series[kind]])
 
-    def at(self, kind: str, name: str, step: float) -> list[float]:
+    def at(self, kind: str, name: str, step: int | float) -> list[float]:
         """One quantity of all runs of a kind, at one step.
 
         Args:
@@ -205,7 +205,7 @@ class Courses:
         """
         return self.of(kind, name)[:, self.times.index(step)].tolist()
 
-    def first_beyond(self, name: str, level: float) -> list[float | None]:
+    def first_beyond(self, name: str, level: float) -> list[int | float | None]:
         """When each network that learns goes beyond a level.
 
         Args:

@@ -28,9 +28,9 @@ class Score:
     """
 
     threshold: float
-    onsets: list[float | None]
-    leads: list[float]
-    alarms: list[float | None]
+    onsets: list[int | float | None]
+    leads: list[int | float]
+    alarms: list[int | float | None]
 
     def __str__(self) -> str:
         """One line of the chapter."""
@@ -43,7 +43,9 @@ class Score:
         )
 
 
-def score(courses: Courses, name: str, rule: str, left_chance: Sequence[float]) -> Score:
+def score(
+    courses: Courses, name: str, rule: str, left_chance: Sequence[int | float]
+) -> Score:
     """Calibrate a threshold on half of the controls, and score it on everything else.
 
     Args:
@@ -64,7 +66,7 @@ def score(courses: Courses, name: str, rule: str, left_chance: Sequence[float]) 
     highest = calibration.max() if rule == "fixed" else calibration.max(0).values
     bar = highest + margin
 
-    def onsets(values: Tensor) -> list[float | None]:
+    def onsets(values: Tensor) -> list[int | float | None]:
         excess = (sign * values - bar).tolist()
         return [dynamics.find_onset(courses.times, row, 0) for row in excess]
 
@@ -159,7 +161,7 @@ class Timing:
             test accuracy below twice chance at each.
     """
 
-    delays: list[float]
+    delays: list[int | float]
     n_peaks: int
     n_climb: int
 

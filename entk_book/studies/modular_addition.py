@@ -1,6 +1,6 @@
 """Chapter 3: when networks learn to add, and which waves their eigenspaces hold."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -206,7 +206,7 @@ def overlaps_over_seeds(
     }
 
 
-def told(shared: Float[Tensor, "seeds families"], names: Sequence[str]) -> str:
+def told(shared: Float[Tensor, "seeds families"], names: Iterable[str]) -> str:
     """A table of overlaps in one line: the range over seeds, family by family.
 
     Args:

@@ -1,6 +1,7 @@
 """Chapter 3, the rotations: eigenspaces of an adder taken apart into single waves."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import torch
 from jaxtyping import Float
@@ -11,14 +12,23 @@ from entk_book.studies.adders import MODULUS, eigenspaces
 from entk_book.studies.modular_addition import DIRECTIONS, span
 from entk_lib import Spectrum
 
-# Eight graphs on all pairs: four directions, each of them with steps of one and two.
-GRAPHS = [
-    entk.torus_laplacian(MODULUS, (size * u, size * v))
-    for size in (1, 2)
-    for u, v in DIRECTIONS.values()
-]
+
+@cache
+def graphs() -> list[Float[Tensor, "pairs pairs"]]:
+    """Laplacians of eight graphs on all pairs: four directions, steps of one and of two.
+
+    Returns:
+        Steps of one first, in the order of `DIRECTIONS`.
+    """
+    return [
+        entk.torus_laplacian(MODULUS, (size * u, size * v))
+        for size in (1, 2)
+        for u, v in DIRECTIONS.values()
+    ]
+
+
 # Two stages need to be told which two: those that split the families expected there.
-TWO = {"first": (GRAPHS[0], GRAPHS[1]), "second": (GRAPHS[3], GRAPHS[2])}
+_TWO = {"first": (0, 1), "second": (3, 2)}
 
 
 def energies_of(
@@ -73,8 +83,10 @@ def rotations(
     """
     return {
         "eigenvectors": basis,
-        "two stages": entk.smoothness_rotation(basis, TWO[block], method="two_stage"),
-        "joint": entk.smoothness_rotation(basis, GRAPHS),
+        "two stages": entk.smoothness_rotation(
+            basis, [graphs()[i] for i in _TWO[block]], method="two_stage"
+        ),
+        "joint": entk.smoothness_rotation(basis, graphs()),
     }
 
 

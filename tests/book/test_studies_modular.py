@@ -1,0 +1,368 @@
+"""Studies of chapters 3, 4, 5, 7: curves, cliffs, rotations, onsets, layers, families."""
+
+import pytest
+import torch
+
+import entk_lib as entk
+from entk_book.studies import (
+    families_compared,
+    grokking,
+    grokking_onsets,
+    layerwise,
+    modular_addition,
+    rotated_waves,
+    without_the_group,
+)
+from entk_book.studies.adders import train_adders
+from entk_lib import Spectrum
+from entk_lib.toys.tasks import modular_addition as addition
+
+
+def spectrum(values, n=None):
+    values = torch.tensor(values, dtype=torch.float64)
+    vectors = torch.eye(n or len(values), dtype=torch.float64)[:, : len(values)]
+    return Spectrum(values, vectors, float(values.sum()))
+
+
+# ten equal eigenvalues, a drop by three, ten equal ones, and a slow fall
+STEPPED = spectrum([3.0] * 10 + [1.0] * 10 + [0.9, 0.89, 0.88, 0.87])
+
+
+@pytest.fixture(scope="module")
+def adders():
+    return train_adders([0, 1], modulus=5, width=16, steps=4, snapshot_every=2)
+
+
+@pytest.fixture(scope="module")
+def real():
+    """One untrained and barely trained network of the chapters' size."""
+    return train_adders([40], steps=2)
+
+
+class TestModularAddition:
+    def test_first_steps_are_the_first_at_or_above_the_level(self):
+        curves = modular_addition.LearningCurves(
+            [0, 10, 20], torch.tensor([[0.1, 0.5, 0.4], [0.0, 0.1, 0.2]]), torch.zeros(2, 3)
+        )
+        assert curves.first_steps("train", 0.5) == [10, None]
+        assert curves.first_steps("train", 0.2) == [10, 20]
+        assert curves.first_steps("test", 0.1) == [None, None]
+
+    def test_curves_are_accuracies_at_the_snapshots(self, adders):
+        curves = modular_addition.learning_curves(adders)
+        assert curves.steps == [0, 2, 4]
+        for i, adder in enumerate(adders):
+            assert curves.train[i, 0] == adder.accuracy(adder.start)["train"]
+            assert curves.test[i, -1] == adder.accuracy()["test"]
+
+    def test_a_pure_wave_is_one_frequency_and_noise_is_not(self, adders):
+        model = train_adders([2], modulus=29, width=4, steps=1)[0].network
+        residues = torch.arange(29)
+        with torch.no_grad():
+            for unit, (of_a, of_b) in enumerate([(3, 3), (3, 5), (1, 1), (14, 14)]):
+                halves = [torch.cos(2 * torch.pi * k * residues / 29) for k in (of_a, of_b)]
+                model.first.weight[unit] = torch.cat(halves)
+        assert modular_addition.purest_share(model) == pytest.approx([1] * 4, abs=1e-5)
+        strongest = modular_addition.strongest_frequency(model).tolist()
+        assert strongest == [[3, 3], [3, 5], [1, 1], [14, 14]]
+        assert modular_addition.same_frequency(model) == pytest.approx(0.75)
+
+    def test_cliffs_and_ratios_are_those_of_the_spectrum(self):
+        assert modular_addition.cliffs_of(STEPPED) == {10: 3.0}
+        assert modular_addition.ratio_after(STEPPED, 10) == 3
+        assert modular_addition.ratio_after(STEPPED, 20) == pytest.approx(1 / 0.9)
+        flat = spectrum([1.0] * 24)
+        assert modular_addition.seeds_with_cliff([STEPPED, flat, STEPPED], 10) == 2
+        assert modular_addition.seeds_with_cliff([STEPPED, flat], 9, 11) == 0
+
+    def test_the_largest_drop_beyond_the_first_is_found(self):
+        values = [float(200 - i) for i in range(30)]
+        values[20:] = [v / 2 for v in values[20:]]
+        assert modular_addition.largest_drop(spectrum(values), n_one=5, last=30) == 20
+
+    def test_overlaps_over_seeds_are_those_of_each(self):
+        families = addition.fourier_families(5)
+        waves = {name: f.flatten(1) for name, f in families.items()}
+        rest = torch.linalg.qr(
+            torch.cat([torch.ones(25, 1).double(), *waves.values()], 1)
+        ).Q
+        order = torch.cat(
+            [rest[:, :1], waves["b"], waves["a"], waves["sum"], waves["difference"]], 1
+        )
+        known = Spectrum(torch.arange(17.0, 0, -1).double(), order, 1.0)
+        shared = modular_addition.overlaps_over_seeds([known, known], families, 5)
+        assert shared["first"].tolist() == [pytest.approx([4, 4, 0, 0], abs=1e-9)] * 2
+        assert shared["second"].tolist() == [pytest.approx([0, 0, 4, 4], abs=1e-9)] * 2
+        told = modular_addition.told(shared["first"], families)
+        assert told.startswith("a 4.0 to 4.0, b 4.0 to 4.0, ")
+
+    def test_another_modulus_says_what_was_expected(self):
+        found = modular_addition.OtherModulus(
+            7, 0.99, [1, 13], {"sum": 0.5, "difference": 0.25}
+        )
+        assert "p = 7: test accuracy 0.99 (learned)" in str(found)
+        assert "expected 13 and 25; share of sum 0.50, difference 0.25" in str(found)
+        small = modular_addition.other_modulus(7, width=16, steps=2)
+        assert "NOT learned" in str(small)
+        assert all(0 <= share <= 1 for share in small.shares.values())
+
+
+class TestRotatedWaves:
+    def test_a_rotation_gives_back_mixed_waves(self):
+        waves = addition.fourier_families(29)["sum"]
+        generator = torch.Generator().manual_seed(0)
+        mixed = (
+            waves.flatten(1)
+            @ torch.linalg.qr(
+                torch.randn(28, 28, generator=generator, dtype=torch.float64)
+            ).Q
+        )
+        before = rotated_waves.purity(mixed, waves)
+        assert before.mean() < 0.5
+        ways = rotated_waves.rotations(mixed, "second")
+        assert torch.equal(ways["eigenvectors"], mixed)
+        assert rotated_waves.purity(ways["joint"], waves).min() > 0.999
+
+    def test_waves_that_do_not_change_along_the_edges_have_no_energy(self):
+        families = addition.fourier_families(29)
+        names = ("b", "a", "difference", "sum")
+        for name, graph in zip(names, rotated_waves.graphs()[:4], strict=True):
+            energies = rotated_waves.energies_of(families, graph)
+            assert [n for n, e in energies.items() if e.mean() < 1e-9] == [name]
+
+    def test_the_purest_few_are_of_few_turns(self):
+        families = addition.fourier_families(29)
+        planes = torch.cat(list(families.values()), 1)
+        vectors = families["sum"].flatten(1)
+        chosen = rotated_waves.purest_few(vectors, planes, families=(2,))
+        assert len(chosen) == 2
+        assert all(index // 2 < 5 for index in chosen)
+
+    def test_a_line_of_the_table_is_made_of_its_columns(self):
+        rows = torch.tensor([[0.5, 0.25, 3.0, 0.75], [0.75, 0.125, 5.0, 1.0]])
+        assert rotated_waves.purity_line(rows) == (
+            "mean 0.50 to 0.75, worst 0.12 to 0.25, above 0.9: 3 to 5 of 56, of the "
+            "ceiling 75 to 100 %"
+        )
+
+
+class TestGrokking:
+    def courses(self):
+        times = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0]
+        still = {"step": times, "q": [1.0] * 6, "test accuracy": [0.0] * 6}
+        rising = {
+            "step": times,
+            "q": [1, 1, 2, 3, 4, 5],
+            "test accuracy": [0, 0, 0, 0, 1, 1],
+        }
+        rising = {k: [float(v) for v in values] for k, values in rising.items()}
+        return grokking.Courses(
+            {
+                "learns": [rising] * 2,
+                "shuffled labels": [still] * 6,
+                "little data": [still] * 6,
+            }
+        )
+
+    def test_a_quantity_that_rises_has_an_onset_and_a_lead(self, monkeypatch):
+        monkeypatch.setitem(grokking.DIRECTIONS, "q", 1)
+        for rule in ("fixed", "matched"):
+            found = grokking_onsets.score(self.courses(), "q", rule, [20, 20])
+            assert found.onsets == [10, 10]
+            assert found.leads == [10, 10]
+            assert found.alarms == [None] * 6
+            assert found.threshold == 1
+            assert str(found) == (
+                "onset in 2 of 2, at step 10, lead 10; false alarms 0 of 6"
+            )
+
+    def test_a_control_that_rises_later_is_a_false_alarm(self, monkeypatch):
+        monkeypatch.setitem(grokking.DIRECTIONS, "q", 1)
+        courses = self.courses()
+        series = {k: list(v) for k, v in courses.series.items()}
+        series["little data"][4] = series["learns"][0]  # one that did not calibrate
+        found = grokking_onsets.score(grokking.Courses(series), "q", "fixed", [20, 20])
+        assert sum(at is not None for at in found.alarms) == 1
+
+    def test_a_falling_quantity_is_looked_at_from_below(self, monkeypatch):
+        monkeypatch.setitem(grokking.DIRECTIONS, "q", -1)
+        found = grokking_onsets.score(self.courses(), "q", "fixed", [20, 20])
+        assert found.onsets == [None, None]
+        assert "onset in 0 of 2; false alarms" in str(found)
+
+    def test_rates_are_per_step_in_the_middle(self):
+        middles, rates = self.courses().rates("q")
+        assert middles == [2.5, 7.5, 12.5, 17.5, 22.5]
+        assert rates[0].tolist() == pytest.approx([0, 0.2, 0.2, 0.2, 0.2])
+
+    def test_numbers_at_a_step(self):
+        assert self.courses().at("learns", "q", 15) == [3, 3]
+        assert self.courses().first_beyond("q", 2.5) == [15, 15]
+
+    def test_left_out_accuracy_is_that_of_regressions_without_each_sample(self):
+        generator = torch.Generator().manual_seed(0)
+        factor = torch.randn(12, 5, generator=generator, dtype=torch.float64)
+        y = torch.eye(3)[torch.randint(3, (12,), generator=generator)]
+        kernel = factor @ factor.T
+        scaled = kernel / kernel.diagonal().mean()
+        right = 0
+        for i in range(12):
+            rest = [j for j in range(12) if j != i]
+            inside = scaled[rest][:, rest] + 0.01 * torch.eye(11).double()
+            weights = torch.linalg.solve(inside, y[rest].double())
+            right += int((scaled[i, rest] @ weights).argmax() == y[i].argmax())
+        assert grokking_onsets.left_out_accuracy(kernel, y) == pytest.approx(right / 12)
+
+    def test_kinds_differ_in_labels_and_in_data(self):
+        options = {"steps": 1, "every": 1, "width": 4}
+        (plain,), (shuffled,), (little,) = (
+            grokking.train_runs(kind, [0], **options) for kind in grokking.KINDS
+        )
+        assert not torch.equal(plain.y, shuffled.y)
+        assert torch.equal(plain.y, little.y)
+        assert len(little.known) < len(plain.known)
+        with pytest.raises(ValueError, match=r"must be one of learns, .*got 'guesses'"):
+            grokking.train_runs("guesses", [0], **options)
+
+    def test_order_parameters_of_a_start_are_its_kernel_s(self, real):
+        sums = addition.fourier_families(29)["sum"].flatten(1)
+        course = grokking.order_parameters(real[0], sums, tail=57)
+        found = grokking.kernel_spectrum(real[0].start, real[0].x)
+        assert course["step"] == [0, 2]
+        assert course["ratio at 57"][0] == pytest.approx(grokking.ratio_at(found, 57))
+        assert course["tail dimension"][0] == pytest.approx(
+            entk.participation_ratio(found.eigenvalues[57:])
+        )
+        overlap = entk.subspace_overlap(found.eigenvectors[:, 57:113], sums)
+        assert course["sum overlap"][0] == pytest.approx(overlap)
+
+
+class TestLayerwise:
+    def test_energies_of_layers_add_up_and_rows_to_the_trace(self, adders):
+        families = addition.fourier_families(5)
+        waves = {"constant": torch.full((25, 1), 0.2, dtype=torch.float64)}
+        waves |= {name: f.flatten(1) for name, f in families.items()}
+        kernels = layerwise.layer_kernels(adders[0].network.double(), adders[0].x.double())
+        shares = layerwise.family_energies(kernels, waves)
+        torch.testing.assert_close(shares[0] + shares[1], shares[2])
+        assert shares[2].sum() == pytest.approx(1, abs=1e-6)
+        assert layerwise.adds_up(shares[None])
+        shares[0, 0] += 0.01
+        assert not layerwise.adds_up(shares[None])
+
+    def test_a_planted_family_holds_all_the_energy(self):
+        waves = {"sum": addition.fourier_families(5)["sum"].flatten(1)}
+        kernel = waves["sum"] @ waves["sum"].T
+        kernels = {"first": 0 * kernel, "second": kernel, "whole": kernel}
+        found = layerwise.family_energies(kernels, waves)
+        assert found.tolist() == [pytest.approx(row) for row in ([0, 0], [1, 0], [1, 0])]
+
+    def test_cliffs_and_ratios_over_seeds(self):
+        flat = spectrum([1.0] * 24)
+        assert layerwise.cliffs_at([STEPPED, flat], (10, 20)) == {10: 1, 20: 0}
+        assert layerwise.ratios_after([STEPPED, flat], 10) == [3, 1]
+
+    def test_resetting_puts_back_one_layer_of_copies(self, adders, monkeypatch):
+        seen = []
+        outcome = layerwise.Outcome([1.0], [1.0], torch.zeros(1, 4))
+        monkeypatch.setattr(
+            layerwise, "_outcome", lambda group, _: seen.extend(group) or outcome
+        )
+        layerwise.reset("first", adders, {})
+        changed = seen[0]
+        assert torch.equal(changed.network.first.weight, changed.start.first.weight)
+        assert not torch.equal(changed.network.second.weight, changed.start.second.weight)
+        assert not torch.equal(adders[0].network.first.weight, changed.start.first.weight)
+
+    def test_an_outcome_says_whether_it_generalises(self):
+        shared = torch.tensor([[0.0, 0, 2, 3], [0, 0, 4, 3]])
+        told = str(layerwise.Outcome([1.0, 1.0], [0.31, 0.2], shared))
+        assert "on others at most 0.4 (does NOT generalise)" in told
+        assert "share 2 to 4 with sum, 3 with difference" in told
+        assert "(generalises)" in str(layerwise.Outcome([1.0], [0.96], shared))
+
+
+class TestWithoutTheGroup:
+    def test_shuffling_keeps_each_column_s_values(self):
+        columns = torch.arange(12.0).reshape(6, 2)
+        other = without_the_group.shuffled(columns, 0)
+        assert torch.equal(other.sort(0).values, columns)
+        assert not torch.equal(other, columns)
+
+    def test_energies_of_a_wave_are_all_at_its_frequency(self):
+        truth = without_the_group.true_waves()["first"]
+        table = without_the_group.energies(truth[:, 4, :1], truth)
+        assert table[0, 4] == pytest.approx(1)
+        assert table.sum() == pytest.approx(1)
+
+    def test_planted_families_are_found_and_noise_is_not(self):
+        planes = without_the_group.true_waves()["first"]
+        span = planes.flatten(1)
+        found = without_the_group.judge(
+            span, families_compared.planted(0.9, 512, 0), planes
+        )
+        assert found.found.found
+        assert len(found.found.bases) == 14
+        assert found.is_complete
+        noise = families_compared.planted(0.0, 512, 0)
+        assert not without_the_group.judge(span, noise, planes).found.found
+
+    def test_recovery_says_where_it_begins(self):
+        planes = without_the_group.true_waves()["first"]
+        yes = without_the_group.judge(
+            planes.flatten(1), families_compared.planted(0.9, 512, 0), planes
+        )
+        no = without_the_group.judge(
+            planes.flatten(1), families_compared.planted(0.0, 512, 0), planes
+        )
+        found = families_compared.Recovery(
+            (0.1, 0.5, 0.9), [[no, no], [yes, no], [yes, yes]]
+        )
+        assert (found.never, found.always) == (0.1, 0.9)
+        assert found.means.shape == (2, 3)
+
+    def test_help_gives_waves_out_perfectly(self):
+        planes = without_the_group.true_waves()["second"]
+        assert families_compared.helped(planes.flatten(1), planes) == pytest.approx(4)
+        turned = families_compared.random_rotation(planes.flatten(1))
+        assert families_compared.helped(turned, planes) < 2
+
+    def test_indicators_are_centred_and_of_length_one(self):
+        found = families_compared.indicators(torch.tensor([0, 0, 1, 2]))
+        assert found.sum(0) == pytest.approx([0, 0, 0], abs=1e-12)
+        assert found.norm(dim=0) == pytest.approx([1, 1, 1])
+
+    def test_interactions_have_no_main_effects(self):
+        generator = torch.Generator().manual_seed(0)
+        squares = torch.rand(841, 70, generator=generator, dtype=torch.float64)
+        grid = families_compared.interactions(squares).reshape(29, 29, -1)
+        assert grid.mean(0).abs().max() < 1e-10
+        assert grid.mean(1).abs().max() < 1e-10
+
+    def test_the_own_graph_joins_each_pair_with_its_nearest(self, real):
+        graph = families_compared.own_graph(real[0].start, real[0].x, neighbours=5)
+        assert graph.sum(0).abs().max() == 0
+        assert (graph.diagonal() >= 5).all()
+
+    def test_the_readout_s_half_holds_what_the_logits_use(self, real):
+        base = without_the_group.true_waves()["second"][:, 0]
+        top, rest, used = without_the_group.split_by_readout(
+            base, real[0].network, real[0].x
+        )
+        with torch.no_grad():
+            logits = real[0].network(real[0].x).double()
+        inside = [
+            float((h.T @ (logits - logits.mean(0))).square().sum()) for h in (top, rest)
+        ]
+        assert used == pytest.approx(inside[0] / sum(inside))
+        assert used >= 0.5
+
+    def test_a_summary_counts_seeds(self):
+        planes = without_the_group.true_waves()["first"]
+        yes = without_the_group.judge(
+            planes.flatten(1), families_compared.planted(0.9, 512, 0), planes
+        )
+        told = without_the_group.summary("trained", [yes, yes])
+        assert "families found in 2 of 2 seeds" in told
+        assert "families [14]" in told
+        assert told.endswith("all 14 frequencies in 2 of 2 seeds")

@@ -45,7 +45,7 @@ quick: $(READY)  ## style, types, the fast tests, one chapter's cells: before ev
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint quick-test
 
 quick-test: $(READY)
-	$(BIN)/python -m pytest tests/lib tests/book --quiet -m "not slow" --quick $(CHECKED)
+	$(BIN)/python -m pytest tests/lib tests/book --quiet -m "not slow and not sweep" --quick
 	$(BIN)/python -m pytest --nbval --quiet $(QUICK)
 
 test: lint unit chapter-test book browser-test  ## prove everything

@@ -123,7 +123,7 @@ def gram(matrix: Float[Tensor, "f f"], ax: Axes) -> AxesImage:
 
 
 def band(
-    x: Sequence[float],
+    x: Sequence[int | float],
     series: Float[Tensor, "seeds points"],
     ax: Axes,
     *,
@@ -148,7 +148,7 @@ def band(
     return ax
 
 
-def chance_line(value: float, ax: Axes, *, label: str = "chance") -> Axes:
+def chance_line(value: int | float, ax: Axes, *, label: str = "chance") -> Axes:
     """Horizontal line at what chance gives.
 
     Args:

@@ -50,10 +50,10 @@ def _seed():
 
 
 @pytest.fixture(autouse=True)
-def _no_shape_checks_for_bad_input(request):
-    """Bad input must reach the library's own messages, not the checker of shapes."""
-    is_bad = request.node.get_closest_marker("bad_input") is not None
-    jaxtyping.config.update("jaxtyping_disable", is_bad)
+def _no_shape_checks(request):
+    """Bad input must reach the library's own messages; and checks take memory and time."""
+    unchecked = request.node.get_closest_marker("no_shape_checks") is not None
+    jaxtyping.config.update("jaxtyping_disable", unchecked)
 
 
 @pytest.fixture

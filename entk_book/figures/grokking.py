@@ -25,7 +25,7 @@ _FAMILIES = {
 
 
 def course(
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Sequence[int | float]],
     axes: Sequence[Axes],
     *,
     accuracy_by_chance: float,
@@ -116,7 +116,7 @@ def rates(courses: Courses, ax: Axes) -> Axes:
 
 
 def against_threshold(
-    courses: Courses, name: str, threshold: float, left_chance: float, ax: Axes
+    courses: Courses, name: str, threshold: float, left_chance: int | float, ax: Axes
 ) -> Axes:
     """One quantity over training, its threshold, and the time after test accuracy rises.
 

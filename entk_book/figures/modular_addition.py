@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
@@ -176,7 +175,7 @@ def on_the_grid(
     """
     modulus = round(len(vector) ** 0.5)
     limit = float(vector.abs().max())
-    grid = torch.as_tensor(vector).reshape(modulus, modulus).T
+    grid = vector.reshape(modulus, modulus).T.numpy()
     ax.imshow(grid, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.grid(visible=False)
     ax.set_title(f"purity {float(purity):.2f}", fontsize=9)

@@ -75,7 +75,7 @@ def powers(
     Returns:
         The image, for a colour bar.
     """
-    table = torch.stack([one.shares for one in found.values()])
+    table = torch.stack([one.shares for one in found.values()]).numpy()
     image = ax.imshow(table, cmap="viridis", vmin=0, vmax=0.5, aspect="auto")
     for i, one in enumerate(found.values()):
         for k in one.frequencies:

@@ -46,7 +46,7 @@ def on_the_grid(vector: Float[Tensor, " pairs"], ax: Axes) -> Axes:
     """
     modulus = round(len(vector) ** 0.5)
     limit = float(vector.abs().max())
-    grid = vector.reshape(modulus, modulus).T
+    grid = vector.reshape(modulus, modulus).T.numpy()
     ax.imshow(grid, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
@@ -88,7 +88,7 @@ def families(shared: Float[Tensor, "families frequencies"], ax: Axes) -> AxesIma
         The image, for a colour bar.
     """
     order = shared.argmax(1).argsort()
-    image = ax.imshow(shared[order], vmin=0, vmax=4, cmap="viridis")
+    image = ax.imshow(shared[order].numpy(), vmin=0, vmax=4, cmap="viridis")
     ax.grid(visible=False)
     ax.set_yticks([])
     return image

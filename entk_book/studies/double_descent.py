@@ -10,7 +10,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import entk_lib as entk
-from entk_lib import Spectrum
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
 from entk_lib.training import adamw, train, train_many
@@ -241,9 +240,26 @@ def jacobians(
     return {**flat, "whole": torch.cat(list(flat.values()), 1)}
 
 
+@dataclass(frozen=True, eq=False)
+class Leading:
+    """A spectrum with all its eigenvalues and a few of its eigenvectors.
+
+    Attributes:
+        eigenvalues: Descending.
+        eigenvectors: Of the largest ones.
+    """
+
+    eigenvalues: Float[Tensor, " k"]
+    eigenvectors: Float[Tensor, "rows few"]
+
+    def __len__(self) -> int:
+        """Number of eigenvalues."""
+        return len(self.eigenvalues)
+
+
 def leading(
     network: TiedAutoencoder, x: Float[Tensor, "n features"], k: int = 5
-) -> Spectrum:
+) -> Leading:
     """Spectrum of the flattened kernel: all eigenvalues, the first eigenvectors.
 
     Args:
@@ -254,11 +270,11 @@ def leading(
     Returns:
         The spectrum, in float64.
     """
-    s = entk.factor_spectrum(jacobians(network, x)["whole"])
-    return Spectrum(s.eigenvalues, s.eigenvectors[:, :k].clone(), s.trace)
+    found = entk.factor_spectrum(jacobians(network, x)["whole"])
+    return Leading(found.eigenvalues, found.eigenvectors[:, :k].clone())
 
 
-def training_spectra(grid: Grid, *, untrained: bool = False) -> dict[int, list[Spectrum]]:
+def training_spectra(grid: Grid, *, untrained: bool = False) -> dict[int, list[Leading]]:
     """Spectra of each network's kernel on at most 100 of its training samples.
 
     Args:
@@ -282,7 +298,7 @@ def training_spectra(grid: Grid, *, untrained: bool = False) -> dict[int, list[S
 
 
 def over_spectra(
-    spectra: Mapping[int, Sequence[Spectrum]], measure: Callable[[Spectrum], float]
+    spectra: Mapping[int, Sequence[Leading]], measure: Callable[[Leading], float]
 ) -> Tensor:
     """A number for each seed and size, from the spectra.
 
@@ -297,7 +313,7 @@ def over_spectra(
     return torch.tensor(columns).T
 
 
-def has_cliff(spectrum: Spectrum, low: int = 90, high: int = N_FEATURES) -> bool:
+def has_cliff(spectrum: Leading, low: int = 90, high: int = N_FEATURES) -> bool:
     """Whether there is a cliff between two places.
 
     Args:
@@ -353,7 +369,7 @@ def expected_peak(sparsity: float) -> float:
     return N_PARAMETERS / (N_FEATURES * (1 - sparsity))
 
 
-def is_near(expected: float, peak: float) -> bool:
+def is_near(expected: int | float, peak: int | float) -> bool:
     """Whether a peak lies where it is expected, on a grid of factors of two.
 
     Args:

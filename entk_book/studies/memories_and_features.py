@@ -14,15 +14,15 @@ from entk_book.studies.double_descent import (
     ROWS,
     SIZES,
     Grid,
+    Leading,
     is_near,
     jacobians,
 )
-from entk_lib import Spectrum
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
 
 
-def in_data_points(spectrum: Spectrum, x: Float[Tensor, "n features"], k: int = 5) -> float:
+def in_data_points(spectrum: Leading, x: Float[Tensor, "n features"], k: int = 5) -> float:
     """Share of the leading modes that lies in the span of the single samples.
 
     Args:
@@ -40,7 +40,7 @@ def in_data_points(spectrum: Spectrum, x: Float[Tensor, "n features"], k: int = 
 
 
 def data_point_shares(
-    grid: Grid, spectra: Mapping[int, Sequence[Spectrum]]
+    grid: Grid, spectra: Mapping[int, Sequence[Leading]]
 ) -> Float[Tensor, "seeds sizes"]:
     """Share of the five leading modes that is single data points, for each network.
 

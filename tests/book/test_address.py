@@ -40,6 +40,7 @@ def test_until_it_is_set_nothing_points_at_a_repository(tree):
         assert not re.search(r"(github\.com|mybinder\.org)/(?!OWNER/NAME)", text), path
 
 
+@pytest.mark.sweep
 def test_setting_and_unsetting_restores_every_byte(tree):
     address.write(tree, address.parse(""))
     before = texts(tree)

@@ -71,6 +71,7 @@ def told(folder, name):
     return "".join(o.text for o in book.cells[1].outputs if o.output_type == "stream")
 
 
+@pytest.mark.sweep
 def test_a_cell_run_too_early_is_told_what_to_run(tmp_path, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     stored = chapter("M ## Two cliffs", "story = 1")
@@ -81,6 +82,7 @@ def test_a_cell_run_too_early_is_told_what_to_run(tmp_path, monkeypatch):
     assert told(str(tmp_path), "no_such_name") == ""
 
 
+@pytest.mark.sweep
 def test_where_the_file_is_out_of_reach_the_hint_is_general(tmp_path, monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     assert "If a cell further up defines story" in told(str(tmp_path), "story")

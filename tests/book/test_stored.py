@@ -30,6 +30,7 @@ def retrained():
     return result.snapshots
 
 
+@pytest.mark.sweep
 def test_training_the_first_epochs_again_gives_the_stored_ones(retrained):
     kept = stored.transformer_snapshots(0)
     assert distance(kept[0], retrained[0]) < 2**-11  # half precision
@@ -51,6 +52,7 @@ def test_half_precision_changes_no_overlap(retrained):
     assert shared[0] > 1
 
 
+@pytest.mark.sweep
 def test_the_comparison_would_notice_another_recipe(retrained):
     kept = stored.transformer_snapshots(0)
     assert distance(kept[50], retrained[0]) > 0.05
@@ -86,7 +88,7 @@ def test_the_files_of_a_seed_hold_all_its_snapshots():
 
 
 @pytest.mark.parametrize("seed", [-1, 15, "zero"])
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_a_seed_that_is_not_stored_is_refused(seed):
     with pytest.raises(ValueError, match=r"seed must be from 0 to 14.*train_transformers"):
         stored.transformer(seed)

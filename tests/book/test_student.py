@@ -26,6 +26,7 @@ def tagged(notebook, tag):
     return [c.source for c in notebook.cells if tag in c.metadata.get("tags", [])]
 
 
+@pytest.mark.sweep
 def test_every_notebook_has_a_student_version(written):
     assert [path.name for path in written] == [path.name for path in NOTEBOOKS]
     for path in written:

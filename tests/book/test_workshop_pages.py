@@ -131,6 +131,7 @@ def test_a_page_without_its_place_is_named(book):
         workshop_pages.check(book)
 
 
+@pytest.mark.sweep
 def test_the_clock_tells_when_a_section_is_done(book):
     cells = notebook(
         ("markdown", "# T\n\nAbout 1 s and 1.0 GiB"),
@@ -152,6 +153,7 @@ def test_the_clock_tells_when_a_section_is_done(book):
     assert all(seconds % 5 == 0 for seconds in clock.values())
 
 
+@pytest.mark.sweep
 def test_the_preflight_says_ready():
     path = ROOT / "chapters" / "preflight.ipynb"
     made = normalise.read(path)

@@ -20,6 +20,9 @@ from entk_lib.kernels.engine import contract, factors
 from entk_lib.kernels.jacobians import sample_chunks
 from entk_lib.toys.models import TiedAutoencoder
 
+# A check of shapes takes memory of its own.
+pytestmark = [pytest.mark.no_shape_checks, pytest.mark.sweep]
+
 BYTES_OF_A_ROW = 57 * 8
 
 

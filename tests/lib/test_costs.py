@@ -95,7 +95,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("error", "pattern", "call"), REFUSED)
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_are_refused(error, pattern, call):
     with pytest.raises(error, match=pattern):
         call()

@@ -11,6 +11,8 @@ import torch
 
 from entk_lib import NTKOperator, empirical_ntk, ntk_spectrum
 
+pytestmark = pytest.mark.sweep
+
 pytestmark = pytest.mark.slow
 WORKER = Path(__file__).parents[1] / "ranks.py"
 

@@ -162,7 +162,7 @@ def test_bad_options_are_refused(options, message):
         (X[:1], Y[:1] * torch.inf, "y must be finite"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_data_are_refused(x, y, message):
     with pytest.raises(ValueError, match=message):
         train_epochs([network(0)], x, y, epochs=1, batch_size=2, seeds=[0])

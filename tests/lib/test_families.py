@@ -16,6 +16,8 @@ from entk_lib.features.families import Families
 from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
 
+pytestmark = pytest.mark.sweep
+
 
 def waves(modulus, names=("a", "b")):
     families = modular_addition.fourier_families(modulus)
@@ -276,7 +278,7 @@ def test_fewer_directions_than_it_takes_to_crowd_are_not_found():
         ({"n_surrogates": 0}, "n_surrogates must be at least 1"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_are_told(change, message):
     given = {"basis": torch.eye(9)[:, :4], "directions": torch.rand(9, 20)}
     given.update(change)
@@ -333,7 +335,7 @@ def test_three_tokens_split_a_span():
         (torch.zeros(9, dtype=torch.long), "a column for each token"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_tokens_of_another_form_are_told(tokens, message):
     with pytest.raises(ValueError, match=message):
         split_by_token(torch.eye(9)[:, :2], tokens)
@@ -354,7 +356,7 @@ def test_each_feature_is_matched_with_a_family_of_its_own():
     assert match_families([*families, axes[:, [2, 3]]], features).tolist() == [2, 2, 1]
 
 
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_of_matches_are_told():
     planes = torch.eye(6).reshape(6, 3, 2)
     with pytest.raises(ValueError, match="at least one matrix"):

@@ -112,7 +112,7 @@ def test_waves_are_orthonormal_and_of_their_names():
         (torch.ones(29, 4), "rows that are all the same"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_an_embedding_is_refused(embedding, message):
     with pytest.raises(ValueError, match=message):
         key_frequencies(embedding)

@@ -26,6 +26,8 @@ from torch.nn import functional as F
 
 from entk_lib import empirical_ntk, explain_ntk
 
+pytestmark = pytest.mark.sweep
+
 quick = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 for_every_family = pytest.mark.parametrize("family", FAMILIES)
 words = st.one_of(

@@ -15,6 +15,9 @@ from torch import nn
 
 from entk_lib import empirical_ntk
 
+# A check of shapes takes memory of its own.
+pytestmark = [pytest.mark.no_shape_checks, pytest.mark.sweep]
+
 MIB = 2**20
 TOLERANCE = 60 * MIB
 

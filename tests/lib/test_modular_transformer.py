@@ -108,7 +108,7 @@ def test_nine_kernels_each_by_a_rule_add_up_to_the_plain_jacobian_s():
         (torch.tensor([[-1, 1, P]]), ValueError, "got -1 to 5"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_wrong_tokens_are_refused(inputs, error, message):
     with pytest.raises(error, match=message):
         small()(inputs)
@@ -123,7 +123,7 @@ def test_bad_arguments_wrong_tokens_are_refused(inputs, error, message):
         ({"d_model": 10}, "multiple of n_heads, got 10 and 4. d_model=12 works"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_sizes_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         ModularTransformer(**{"modulus": P, "seed": 0, **options})

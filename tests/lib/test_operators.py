@@ -72,6 +72,7 @@ def test_attention_has_products():
     assert_close(NTKOperator(model, x) @ vector, kernel @ vector)
 
 
+@pytest.mark.sweep
 def test_estimated_traces_surround_the_trace_and_come_closer_with_products():
     model = nn.Sequential(nn.Linear(6, 30), nn.Tanh(), nn.Linear(30, 4)).double()
     operator = NTKOperator(model, inputs(40, 6), outputs="flatten")
@@ -126,7 +127,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("error", "pattern", "call"), REFUSED)
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_are_refused(error, pattern, call):
     with pytest.raises(error, match=pattern):
         call(NTKOperator(MODEL, X))

@@ -18,6 +18,8 @@ from torch.utils.checkpoint import checkpoint
 from entk_lib import empirical_ntk, explain_ntk
 from entk_lib.kernels.engine import contract, harvest, prove, recognise
 
+pytestmark = pytest.mark.sweep
+
 WORDS = ["full", "average", "mean_output", (0, 1)]
 
 

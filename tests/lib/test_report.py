@@ -18,6 +18,8 @@ from entk_lib import (
 )
 from entk_lib.toys.models import TiedAutoencoder
 
+pytestmark = pytest.mark.sweep
+
 N = 60
 CLASSES = torch.arange(N) % 4
 LINEAR = nn.Linear(30, 1, bias=False).double()
@@ -499,7 +501,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("error", "pattern", "call"), REFUSED)
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_are_refused(error, pattern, call):
     with pytest.raises(error, match=pattern):
         call()

@@ -16,6 +16,8 @@ from entk_lib import (
 )
 from entk_lib.toys.tasks.modular_addition import FAMILIES, fourier_families
 
+pytestmark = pytest.mark.sweep
+
 DIRECTIONS = [(1, 0), (0, 1), (1, 1), (1, -1)]
 
 
@@ -207,13 +209,13 @@ WAVES = planes_of(5, ("a",)).flatten(1)
         ((WAVES[0], LAPLACIANS), "basis must be a non-empty matrix"),
     ],
 )
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_bad_arguments_of_rotations_are_refused(arguments, pattern):
     with pytest.raises(ValueError, match=pattern):
         smoothness_rotation(*arguments)
 
 
-@pytest.mark.bad_input
+@pytest.mark.no_shape_checks
 def test_other_bad_arguments_are_refused():
     with pytest.raises(ValueError, match="must be 'joint' or 'two_stage', got 'three'"):
         smoothness_rotation(WAVES, LAPLACIANS, method="three")

@@ -1,0 +1,408 @@
+"""Studies of chapters 1, 2, 6 and 8: circles, noise, regimes, Transformers, sizes."""
+
+import math
+
+import pytest
+import torch
+
+import entk_lib as entk
+from entk_book import stored
+from entk_book.studies import (
+    double_descent,
+    memories_and_features,
+    noisy_spectra,
+    rich_training,
+    superposition_gates,
+    tangent_kernel,
+    transformer,
+    transformer_overlaps,
+)
+from entk_book.studies import superposition as regimes
+from entk_book.studies.autoencoders import train_autoencoders
+from entk_lib import Spectrum
+from entk_lib.toys.tasks import superposition
+from entk_lib.toys.tasks.frequencies import waves_at
+
+EXACT = {"dtype": torch.float64}
+
+
+class TestTangentKernel:
+    def test_the_error_of_one_step_grows_with_the_rate(self):
+        rates = torch.tensor([1e-5, 1e-4], **EXACT)
+        small, large = tangent_kernel.one_step_errors(rates, width=16)
+        assert large / small == pytest.approx(10, rel=0.1)
+
+    @pytest.mark.sweep
+    def test_a_wide_network_moves_its_kernel_less(self):
+        narrow, wide = (tangent_kernel.train_on_circle(w, 0, steps=50) for w in (8, 512))
+        assert wide.moved < narrow.moved
+        shares, moved = tangent_kernel.over_widths((8,), [0], steps=50)
+        assert moved[0, 0] == pytest.approx(narrow.moved)
+        assert shares[0, 0] == pytest.approx(narrow.r_squared(tangent_kernel.FINE))
+
+    def test_distances_to_the_limit_fall_with_the_planted_exponent(self):
+        widths = (16, 64, 256)
+        planted = torch.tensor([[w**-0.5 for w in widths]] * 3)
+        assert tangent_kernel.exponent(widths, planted) == pytest.approx(-0.5)
+        found = tangent_kernel.distances_to_limit((16, 1024), depth=1, seeds=range(3))
+        assert (found[:, 1] < found[:, 0]).all()
+
+    def test_three_ways_give_one_kernel(self):
+        model = torch.nn.Sequential(
+            torch.nn.Linear(3, 4, **EXACT), torch.nn.Tanh(), torch.nn.Linear(4, 2, **EXACT)
+        )
+        x = torch.rand(5, 3, generator=torch.Generator().manual_seed(0), **EXACT)
+        exact = entk.empirical_ntk(model, x)
+        for way in (tangent_kernel.loop_over_outputs, tangent_kernel.jacobian_product):
+            torch.testing.assert_close(way(model, x), exact)
+
+    def test_a_way_is_timed_and_its_result_returned(self):
+        calls = []
+        seconds, result = tangent_kernel.timed(
+            lambda x: calls.append(1) or 2 * x, torch.ones(2, 2), repeats=3
+        )
+        assert len(calls) == 3
+        assert seconds >= 0
+        assert torch.equal(result, 2 * torch.ones(2, 2))
+
+    def test_claims_follow_their_numbers(self):
+        shares = torch.tensor([[0.5, 0.99]] * 5)
+        good = tangent_kernel.claims(-0.45, shares, 64, [0.95] * 5)
+        assert [claim.agrees for claim in good] == [True, True, True]
+        bad = tangent_kernel.claims(-0.3, shares - 0.02, 64, [0.95, 0.8])
+        assert [claim.agrees for claim in bad] == [False, False, False]
+
+
+class TestRichTraining:
+    @pytest.mark.sweep
+    def test_the_kernel_of_a_run_is_asked_at_every_snapshot(self):
+        task = rich_training.two_of_six(10, 20)
+        assert torch.equal(
+            task.y_fresh[:, 0], task.x_fresh[:, 0].abs() - task.x_fresh[:, 1].abs()
+        )
+        assert task.x_train.norm(dim=1) == pytest.approx([math.sqrt(6)] * 10)
+        runs = rich_training.train_rich(task, [0], width=8, steps=20)
+        scores = rich_training.scores(runs, task)
+        assert list(scores) == list(rich_training.WAYS)
+        before = runs[0].predictors["start, around the model"]
+        assert scores["start, around the model"][0][0] == pytest.approx(
+            before.r_squared(task.x_fresh, runs[0].trained)
+        )
+        steps, curves = rich_training.kernels_on_the_way(runs, task)
+        assert steps == list(range(1, 21))
+        end = (
+            runs[0].predictors["end, around zero"].r_squared(task.x_fresh, runs[0].trained)
+        )
+        assert float(curves["labels, against the end"][0, -1]) == pytest.approx(
+            end, rel=1e-4
+        )
+
+
+class TestNoisySpectra:
+    def test_eigenvectors_of_a_copy_agree_with_themselves(self):
+        copies = [entk.kernel_spectrum(noisy_spectra.noisy_copy(s), k=5) for s in (0, 0, 1)]
+        cosines, shared = noisy_spectra.agreement(copies)
+        assert float(cosines[0]) == pytest.approx(1)
+        assert shared.tolist() == pytest.approx([2, 2], abs=0.05)
+
+    def test_a_planted_cliff_is_where_it_was_planted(self):
+        generator = torch.Generator().manual_seed(0)
+        plain = noisy_spectra.decaying(50, 0.5, generator)
+        assert (plain.diff() < 0).all()
+        cut = noisy_spectra.with_cliff(plain, 20, 4.0)
+        assert torch.equal(cut[:20], plain[:20])
+        assert torch.allclose(cut[20:] * 4, plain[20:])
+
+    def test_detections_count_hits_and_alarms(self, monkeypatch):
+        found = noisy_spectra.detections(3)
+        assert (found.hits, found.alarms, found.random_alarms) == (3, 0, 0)
+        monkeypatch.setattr(entk, "find_cliffs", lambda values: [entk.Cliff(0, 30, 2.0)])
+        assert noisy_spectra.detections(2).alarms == 2
+
+
+@pytest.fixture(scope="module")
+def sparse():
+    return train_autoencoders([0, 1], n_hidden=5, sparsity=0.9, n_samples=60, steps=300)
+
+
+class TestSuperposition:
+    def test_a_spectrum_is_that_of_the_network_asked_for(self, sparse):
+        one = sparse[0]
+        found = regimes.flattened_spectrum(one, "untrained", 0.3)
+        expected = entk.ntk_spectrum(
+            one.start,
+            one.x,
+            k=65,
+            outputs="flatten",
+            output_weights=superposition.importances(50) ** 0.3,
+        )
+        torch.testing.assert_close(found.eigenvalues, expected.eigenvalues)
+        assert regimes.flattened_spectrum(one, "untrained", beta=0.3) is found
+
+    def test_order_and_counts_of_planted_alignments(self):
+        aligned = torch.eye(50) * 0.9
+        assert regimes.n_found(aligned) == 50
+        assert regimes.importance_order(aligned) == "in order"
+        assert regimes.importance_order(aligned.flip(0)) == "reversed"
+        order = torch.randperm(50, generator=torch.Generator().manual_seed(0))
+        assert regimes.importance_order(aligned[order]) == "in no clear order"
+        assert regimes.n_found(aligned / 2) == 0
+
+    def test_shuffled_samples_keep_nothing_of_a_perfect_alignment(self, sparse):
+        nulls = regimes.against_nulls({"sparse": sparse[0]})["sparse"]
+        assert set(nulls.best) == {"trained", "untrained", "shuffled samples"}
+        assert nulls.chance < 0.1
+        expected = regimes.best_alignments(
+            regimes.flattened_spectrum(sparse[0]), sparse[0].x
+        )
+        assert torch.equal(nulls.best["trained"], expected)
+        assert torch.equal(nulls.kept, regimes.is_reconstructed(sparse[0].network))
+        count = int((expected > 0.5).sum())
+        assert nulls.passing.startswith(f"passing 0.5: trained {count}, untrained ")
+
+    def test_seeds_are_counted(self, sparse):
+        best = torch.tensor([[0.9, 0.1, 0.6], [0.9, 0.6, 0.6]])
+        kept = torch.tensor([[True, False, True], [True, False, False]])
+        found = regimes.OverSeeds(best, torch.tensor([2.0, 3.0]), [[29, 50], [50]], kept)
+        assert found.with_cliff(26, 32) == 1
+        assert found.with_cliff(49, 51) == 2
+        assert found.counts == (
+            "2 seeds: 2 to 3 features pass 0.5; shared dimensions 2 to 3 of 50"
+        )
+        assert found.of_the_kept == (
+            "100% to 100% of the reconstructed pass, and at most 2 dropped ones"
+        )
+        assert len(regimes.over_seeds(sparse, "trained", 0.0)) == 2
+
+    def test_settled_is_a_loss_that_hardly_falls(self, sparse):
+        from dataclasses import replace
+
+        assert regimes.is_settled(replace(sparse[0], losses=[3.0, 1.0, 0.96]))
+        assert not regimes.is_settled(replace(sparse[0], losses=[3.0, 1.0, 0.9]))
+
+    def test_gates_are_where_outputs_are_open(self, sparse):
+        one = sparse[0]
+        with torch.no_grad():
+            is_open = one.network(one.x) > 0
+        shares = superposition_gates.open_shares(one)
+        assert shares.tolist() == pytest.approx(is_open.double().mean(0).tolist())
+        often = int((is_open.double().mean(0) > 0.5).sum())
+        assert superposition_gates.n_often_open(one) == often
+        assert (
+            superposition_gates.cliffs_near_gates([one, one], [[often + 1], [often + 2]])
+            == 1
+        )
+
+    def test_the_bias_s_kernel_is_made_of_gates(self, sparse):
+        one = sparse[0]
+        bias = entk.ntk_spectrum(one.network, one.x, outputs="flatten", parameters="bias")
+        gates = superposition_gates.gates(one.network, one.x)
+        shared = entk.subspace_overlap(bias.eigenvectors, gates)
+        assert shared == pytest.approx(len(bias), abs=1e-3)
+
+    def test_ways_and_blocks_cover_trained_and_untrained(self, sparse):
+        ways = superposition_gates.with_and_without_gates(sparse, n_untrained=1)
+        assert {key: len(rows) for key, rows in ways.items()} == {
+            (state, way): n
+            for state, n in (("trained", 2), ("untrained", 1))
+            for way in ("whole kernel", "gates, no kernel", "weights alone")
+        }
+        whole = ways["trained", "whole kernel"][0]
+        features = superposition.feature_indicators(sparse[0].x)
+        top = regimes.top_vectors(regimes.flattened_spectrum(sparse[0]))
+        assert float(whole[1]) == pytest.approx(entk.subspace_overlap(top, features))
+        shares = superposition_gates.block_shares(sparse, n_untrained=1)
+        assert all(0 <= share <= 1 + 1e-6 for share in shares.values())
+
+    def test_a_kernel_describes_its_own_network_better(self, sparse):
+        fresh = sparse[1].x
+        own = superposition_gates.r_squared(sparse[0], fresh, "zero")
+        other = superposition_gates.r_squared(sparse[0], fresh, "zero, untrained kernel")
+        assert other[0] < own[0]
+        predictor = entk.LinearizedPredictor(
+            sparse[0].network, sparse[0].x, sparse[0].x, ridge=5e-4, around="model"
+        )
+        with torch.no_grad():
+            expected = predictor.r_squared(fresh, sparse[0].network(fresh))
+        found = superposition_gates.r_squared(sparse[0], fresh, "model")
+        assert found[1] == pytest.approx(expected)
+
+
+class TestTransformer:
+    def test_mirrors_split_the_test_pairs(self):
+        rows = transformer.mirrors(0)
+        known = set(rows["train"].tolist())
+        mirror = {b * 29 + a for a, b in (divmod(row, 29) for row in known)}
+        assert set(rows[transformer.EASY].tolist()) == mirror - known
+        everything = sum(len(part) for part in rows.values())
+        assert everything == 29 * 29
+        assert not set(rows[transformer.HARD].tolist()) & mirror
+
+    def test_outcomes_are_sorted_by_the_hard_pairs(self):
+        entry = {"train": 1.0, transformer.EASY: 1.0}
+        ended = transformer.Outcome(
+            {s: {**entry, transformer.HARD: v} for s, v in ((0, 0.96), (1, 0.2), (2, 0.95))}
+        )
+        assert ended.order == [1, 2, 0]
+        assert ended.general == [0, 2]
+        assert ended.rest == [1]
+
+    def test_a_stored_network_answers_what_it_was_trained_on(self):
+        found = transformer.outcome([0])
+        assert found.accuracies[0]["train"] > 0.99
+        assert found.general == [0]
+        assert transformer.network(0, 0).token_embedding.weight.dtype == torch.float64
+
+    def test_unused_frequencies_are_those_of_least_power(self):
+        found = transformer.frequencies_of(transformer.network(0))
+        least = transformer.unused(found)
+        assert len(least) == len(found.frequencies) == 3
+        assert not set(least) & set(found.frequencies)
+        most = max(float(found.shares[k - 1]) for k in least)
+        assert most <= float(found.shares.sort().values[2])
+
+    def test_states_are_compared_by_their_largest_entry(self):
+        one = {"w": torch.tensor([4.0, 1.0]), "b": torch.tensor([1.0])}
+        other = {"w": torch.tensor([4.0, 2.0]), "b": torch.tensor([1.1])}
+        assert transformer.largest_difference(one, other) == pytest.approx(0.25)
+
+    def test_shares_of_planted_modes(self):
+        waves = waves_at(29, [3, 5])
+        constant = torch.full((841, 1), 1 / 29, **EXACT)
+        vectors = torch.cat([constant, waves["sum"], waves["symmetric"]], 1)
+        planted = Spectrum(torch.arange(9.0, 0, -1).double(), vectors, 45.0)
+        found = transformer_overlaps.shares(planted, [3, 5])
+        assert found[0].tolist() == pytest.approx([1, 0, 0, 0], abs=1e-9)
+        assert found[1].tolist() == pytest.approx([0, 0, 1, 0], abs=1e-9)
+        layers = ["unembedding", "mlp_out"]
+        group = {4: dict.fromkeys(layers, planted)}
+        keys = {4: [3, 5]}
+        assert transformer_overlaps.row_of(
+            group, keys, "unembedding, next: symmetric"
+        ) == pytest.approx([1])
+        assert transformer_overlaps.symmetric_shares(
+            group, keys, "mlp_out"
+        ) == pytest.approx([0], abs=1e-9)
+        assert transformer_overlaps.family_table(group, keys).shape == (1, 2, 2, 4)
+
+    def test_snapshots_in_order_and_apart(self):
+        points = torch.tensor([[0.1, 0.9, 0.0], [0.2, 0.5, 0.5], [0.9, 0.1, 1.0]])
+        assert transformer_overlaps.share_in_order(points, 0) == 1
+        assert transformer_overlaps.share_in_order(points, 1) == 0
+        found = transformer_overlaps.separation(points, 0)
+        assert (found.none.tolist(), found.every.tolist()) == (
+            pytest.approx([0.1]),
+            pytest.approx([0.9]),
+        )
+        assert found.gap == pytest.approx(0.8)
+
+    def test_a_shift_of_the_mean_logit_is_invisible_to_the_loss(self):
+        model = transformer.network(0)
+        pairs = torch.cartesian_prod(torch.arange(29), torch.arange(29))
+        x = torch.cat([pairs, torch.full((841, 1), 29)], 1)
+        share, ignored = transformer.mean_logit(model, x, pairs.sum(1) % 29)
+        assert ignored
+        assert 0 < share < 0.01
+        reads = transformer.what_it_reads(model, x, ["unembedding"])["unembedding"]
+        with torch.no_grad():
+            residual = model.residual(x)
+        torch.testing.assert_close(reads, residual @ residual.T)
+
+    def test_the_head_of_least_use_counts_for_the_query(self):
+        model = transformer.network(0)
+        assert transformer.along_query(model) > 0.99
+        assert transformer.along_query(transformer.network(0, 0)) < 0.2
+
+    def test_a_course_ends_with_the_accuracy(self):
+        keys = transformer.frequencies_of(transformer.network(0)).frequencies
+        *_, accuracy = transformer_overlaps.course(0, stored.EPOCHS, keys)
+        expected = transformer.outcome([0]).of(transformer.HARD)[0]
+        assert accuracy == pytest.approx(expected)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    return double_descent.train_sizes(0.9, (3, 7), n_seeds=2, steps=20)
+
+
+class TestDoubleDescent:
+    def test_every_network_is_measured_on_its_own_data(self, grid):
+        assert grid.sizes == (3, 7)
+        found = grid.over(lambda network, x: len(x))
+        assert found.tolist() == [[3, 7], [3, 7]]
+        losses = grid.over(double_descent.loss)
+        assert float(losses[1, 0]) == pytest.approx(
+            double_descent.loss(grid.networks[3][1], grid.data[3][1])
+        )
+        before = grid.over(double_descent.loss, untrained=True, sizes=[7])
+        assert before.shape == (2, 1)
+        assert float(before[0, 0]) == pytest.approx(
+            double_descent.loss(grid.starts[0], grid.data[7][0])
+        )
+        fresh = grid.data[7][1]
+        assert float(grid.loss_on(fresh)[1, 1]) == pytest.approx(float(losses[1, 1]))
+
+    def test_a_stack_of_repeated_samples_trains_like_the_samples(self, grid):
+        (alone,) = double_descent.train_sizes(0.9, (3,), n_seeds=1, steps=20).networks[3]
+        torch.testing.assert_close(
+            alone.weight, grid.networks[3][0].weight, rtol=1e-3, atol=1e-5
+        )
+
+    def test_corners_of_a_polygon_have_the_plane_for_themselves(self):
+        angles = 2 * torch.pi * torch.arange(5) / 5
+        corners = torch.stack([angles.cos(), angles.sin()])
+        assert double_descent.top_five(corners) == pytest.approx(2)
+        assert double_descent.n_long(torch.cat([corners, 0.4 * corners], 1)) == 5
+
+    def test_open_rows_are_the_rows_that_are_not_zero(self, grid):
+        network, x = grid.networks[7][0], grid.data[7][0]
+        rows = double_descent.jacobians(network, x)["whole"]
+        assert rows.shape == (700, 300)
+        assert double_descent.n_open(network, x) == int((rows.norm(dim=1) > 0).sum())
+
+    def test_the_first_size_is_the_one_from_which_all_stay_above(self):
+        values = torch.tensor([[5.0, 1.0, 6.0, 7.0], [5.0, 1.0, 6.0, 7.0]])
+        assert double_descent.first_size(values, 5.0, (1, 2, 3, 4)) == 3
+
+    @pytest.mark.parametrize(("sparsity", "samples"), [(0.8, 15), (0.9, 30), (0.95, 60)])
+    def test_the_peak_is_expected_where_features_equal_parameters(self, sparsity, samples):
+        assert double_descent.expected_peak(sparsity) == pytest.approx(samples)
+        assert double_descent.is_near(samples, 2 * samples)
+        assert not double_descent.is_near(samples, samples / 2.2)
+
+    def test_spectra_are_those_of_the_training_samples(self, grid):
+        spectra = double_descent.training_spectra(grid)
+        ranks = double_descent.over_spectra(spectra, len)
+        rows = double_descent.jacobians(grid.networks[3][1], grid.data[3][1])["whole"]
+        assert int(ranks[1, 0]) == int(torch.linalg.matrix_rank(rows))
+        flat = double_descent.Leading(torch.ones(200), torch.eye(200)[:, :5])
+        assert not double_descent.has_cliff(flat)
+        steps = torch.cat([torch.full((95,), 9.0), torch.full((95,), 1.0)])
+        assert double_descent.has_cliff(double_descent.Leading(steps, torch.eye(190)))
+
+    def test_single_samples_are_data_points_and_features_are_not(self, grid):
+        x = grid.data[3][0]
+        points = superposition.sample_indicators(x.double())
+        points = points / points.norm(dim=0)
+        planted = double_descent.Leading(torch.tensor([3.0, 2, 1]).double(), points)
+        assert memories_and_features.in_data_points(planted, x) == pytest.approx(1)
+        spectra = double_descent.training_spectra(grid)
+        shares = memories_and_features.data_point_shares(grid, spectra)
+        assert float(shares[1, 1]) == pytest.approx(
+            memories_and_features.in_data_points(spectra[7][1], grid.data[7][1])
+        )
+
+    def test_features_in_reach_are_more_than_in_ten_modes(self, grid):
+        probe = superposition.sample(20, 100, 0.9, seed=5, dtype=torch.float64)
+        reach, ten = memories_and_features.feature_shares(grid.networks[7][0], probe)
+        assert 0 <= ten <= reach <= 1
+
+    def test_around_the_model_the_regression_is_the_network(self, grid):
+        fresh = superposition.sample(10, 100, 0.9, seed=9)
+        error, r_squared = memories_and_features.regression(
+            grid.networks[7][0], grid.data[7][0], fresh, ridge=1e6, around="model"
+        )
+        assert error == pytest.approx(
+            double_descent.loss(grid.networks[7][0], fresh), rel=1e-3
+        )
+        assert r_squared > 0.999

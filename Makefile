@@ -110,12 +110,16 @@ $(OLDEST)/.ready: tests/oldest.txt pyproject.toml
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check --requirement tests/oldest.txt
 	@touch $@
 
+# Of the book, what needs neither Sphinx nor Jupyter.
+BOOK_S_OWN := $(addprefix tests/book/test_,explorers.py figures.py ledger.py stored.py \
+	studies_modular.py studies_other.py studies_shared.py)
+
 # First the cell for Colab, which installs the library there; then every other way to
 # install it; then the library's tests.
 oldest: $(OLDEST)/.ready  ## try the oldest versions that the library works with, and each way to install it
 	$(OLDEST)/bin/python tests/colab_standin.py chapters/01_tangent_kernel.ipynb
 	$(OLDEST)/bin/python tests/installs.py
-	$(OLDEST)/bin/python -m pytest tests/lib --quiet -m "not slow" -o filterwarnings=default
+	$(OLDEST)/bin/python -m pytest tests/lib $(BOOK_S_OWN) --quiet -m "not slow" -o filterwarnings=default
 
 address:  ## set the repository's address everywhere: make address URL=https://github.com/OWNER/NAME
 	$(BIN)/python book/address.py $(if $(URL),$(URL),--unset)

@@ -15,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+# Whatever an installation brings along must be as old as what it is tried with.
+OLDEST = ("--constraint", ROOT / "tests" / "oldest.txt")
 SOURCES = ("entk_lib", "entk_book", "pyproject.toml", "README.md", "LICENSE")
 
 USE = """
@@ -76,7 +78,7 @@ def main() -> None:
         ways = {name: (target, NO_EXPLORERS) for name, target in plain.items()}
         ways["pip install .[explorers]"] = (f"{source}[explorers]", EXPLORERS)
         for way, (target, explorers) in ways.items():
-            run(*PIP, "install", "--quiet", target)
+            run(*PIP, "install", "--quiet", *OLDEST, target)
             run(sys.executable, "-c", USE + explorers, cwd=elsewhere)
             print(f"{way}: installed, and used from another folder", flush=True)
             if way != list(ways)[-1]:

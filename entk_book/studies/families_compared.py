@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment
-from sklearn.decomposition import FastICA
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -39,9 +38,19 @@ def independent_components(samples: Float[Tensor, "n k"]) -> Float[Tensor, "k k"
     Returns:
         Orthonormal columns.
 
+    Raises:
+        ModuleNotFoundError: If scikit-learn is missing.
+
     References:
         Hyvärinen and Oja (2000), "Independent component analysis", Neural Networks 13.
     """
+    try:
+        from sklearn.decomposition import FastICA
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "independent components over pairs need scikit-learn, which is not installed "
+            "with the packages. Run pip install scikit-learn."
+        ) from error
     model = FastICA(whiten=False, fun="cube", max_iter=300, random_state=0)  # pyright: ignore
     model.fit(samples.numpy())
     return torch.from_numpy(model.components_).T

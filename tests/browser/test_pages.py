@@ -20,6 +20,8 @@ SOURCES = [
     "_modules/entk_book/studies/adders.html",
     "_modules/entk_lib/kernels/empirical.html",
 ]
+# Pages on which the colours of code are looked at.
+WITH_CODE = {"chapters/your_own_model.html", SOURCES[0]}
 WITHOUT_FIGURES = {"chapters/preflight.html", "chapters/template.html"}
 PHONE = 390
 MEGABYTES = 3
@@ -33,15 +35,21 @@ NOT_OURS = {
 }
 
 
-def violations(page, only=None):
-    """What axe-core finds by all rules or one, as (rule, selector, element) triples."""
+def violations(page, only=None, *, code=False):
+    """What axe-core finds by all rules or one, as (rule, selector, element) triples.
+
+    A chapter has thousands of coloured words of code, in the same dozen colours on every
+    page: with ``code``, they are looked at, too.
+    """
     source = resources.files("axe_playwright_python") / "axe.min.js"
     page.wait_for_timeout(500)  # the theme fades its colours in
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(source.read_text("utf-8"))
     options = {"preload": False, **({"runOnly": [only]} if only else {})}
+    where = {"exclude": [] if code else [["div.highlight"]]}
     found = page.evaluate(
-        "(options) => axe.run(options).then((result) => result.violations)", options
+        "([where, options]) => axe.run(where, options).then((r) => r.violations)",
+        [where, options],
     )
     return [
         (one["id"], " ".join(map(str, node["target"])), node["html"][:160])
@@ -67,14 +75,14 @@ def at_once(opened):
         yield "no text is there at once"
 
 
-def in_colours(opened):
+def in_colours(opened, *, code):
     """What axe finds, in the light theme, and of colours in the dark one."""
     for scheme, only in (("light", None), ("dark", "color-contrast")):
         opened.page.emulate_media(color_scheme=scheme)
         opened.page.wait_for_function(
             "(scheme) => document.documentElement.dataset.theme == scheme", arg=scheme
         )
-        for rule, where, html in violations(opened.page, only):
+        for rule, where, html in violations(opened.page, only, code=code):
             if rule not in NOT_OURS or (rule == "region" and ours(opened.page, where)):
                 yield f"axe, {scheme}: {rule} at {where}: {html}"
 
@@ -104,13 +112,13 @@ def of_a_chapter(opened):
         yield "no neighbouring page is linked"
 
 
-def problems(opened, *, chapter=False):
+def problems(opened, *, chapter=False, code=False):
     """Everything that is wrong with a page, from one load of it."""
     found = list(at_once(opened))
     opened.settle()
     if chapter:
         found += of_a_chapter(opened)
-    found += in_colours(opened)
+    found += in_colours(opened, code=code)
     found += in_width(opened)
     found += [f"asks for {url} outside" for url in opened.outside]
     return found + opened.problems
@@ -118,7 +126,8 @@ def problems(opened, *, chapter=False):
 
 @pytest.mark.parametrize("name", [*PAGES, *SOURCES])
 def test_a_page_is_as_it_should_be(visit, name):
-    assert problems(visit(name), chapter=name.startswith("chapters/")) == []
+    chapter, code = name.startswith("chapters/"), name in WITH_CODE
+    assert problems(visit(name), chapter=chapter, code=code) == []
 
 
 def test_what_is_not_ours_is_still_there(visit):

@@ -1,4 +1,4 @@
-"""Threads wait without spinning, unless the user has decided or torch has read the setting."""
+"""Threads wait without spinning, unless the user has decided or torch has read it."""
 
 import os
 import subprocess

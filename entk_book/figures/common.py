@@ -35,3 +35,22 @@ def trained_and_untrained(
     return plotting.spectrum(
         trained, ax, cliffs=cliffs, label="trained", color=plotting.BLUE, relative=relative
     )
+
+
+def on_the_grid(vector: Float[Tensor, " pairs"], ax: Axes) -> Axes:
+    """A vector on all pairs as a picture: a across, b up, zero in white.
+
+    Args:
+        vector: On all pairs, a major.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    modulus = round(len(vector) ** 0.5)
+    limit = float(vector.abs().max())
+    grid = vector.reshape(modulus, modulus).T.numpy()
+    ax.imshow(grid, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.set(xticks=[], yticks=[])
+    ax.grid(visible=False)
+    return ax

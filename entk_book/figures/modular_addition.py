@@ -158,27 +158,3 @@ def purities(
     )
     ax.set(title=title, xlabel="vector, purest first", ylim=(0, 1.05))
     return ax
-
-
-def on_the_grid(
-    vector: Float[Tensor, " pairs"], purity: float | Float[Tensor, ""], ax: Axes
-) -> Axes:
-    """One vector on the grid of all pairs, its purity above.
-
-    Args:
-        vector: On all pairs, a major.
-        purity: Of the vector.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    modulus = round(len(vector) ** 0.5)
-    limit = float(vector.abs().max())
-    grid = vector.reshape(modulus, modulus).T.numpy()
-    ax.imshow(grid, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
-    ax.grid(visible=False)
-    ax.set_title(f"purity {float(purity):.2f}", fontsize=9)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    return ax

@@ -34,25 +34,6 @@ def frequency_axis(title: str, ax: Axes) -> Axes:
     return ax
 
 
-def on_the_grid(vector: Float[Tensor, " pairs"], ax: Axes) -> Axes:
-    """One vector on the grid of all pairs.
-
-    Args:
-        vector: On all pairs, a major.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    modulus = round(len(vector) ** 0.5)
-    limit = float(vector.abs().max())
-    grid = vector.reshape(modulus, modulus).T.numpy()
-    ax.imshow(grid, origin="lower", cmap="RdBu_r", vmin=-limit, vmax=limit)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(visible=False)
-    return ax
-
-
 def affinities(trained: Families, untrained: Families, title: str, ax: Axes) -> Axes:
     """Eigenvalues of the affinities, with the number of families that was found.
 

@@ -178,3 +178,16 @@ def family_overlaps(
         name: entk.subspace_overlap(basis, waves.flatten(1))
         for name, waves in families.items()
     }
+
+
+def ratio_after(spectrum: Spectrum, stop: int) -> float:
+    """Ratio of the eigenvalues on either side of a place, cliff or not.
+
+    Args:
+        spectrum: Of a kernel.
+        stop: Number of eigenvalues above the place.
+
+    Returns:
+        The ratio, at least 1.
+    """
+    return float(spectrum.eigenvalues[stop - 1] / spectrum.eigenvalues[stop])

@@ -8,7 +8,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import entk_lib as entk
-from entk_book.studies.adders import MODULUS, Adder, family_overlaps, train_adders
+from entk_book.studies.adders import (
+    MODULUS,
+    Adder,
+    family_overlaps,
+    ratio_after,
+    train_adders,
+)
 from entk_lib import Spectrum
 from entk_lib.training import dynamics
 
@@ -74,19 +80,6 @@ def kernel_spectrum(model: nn.Module, x: Float[Tensor, "n d"]) -> Spectrum:
     return entk.kernel_spectrum(entk.empirical_ntk(model, x).double())
 
 
-def ratio_at(spectrum: Spectrum, stop: int) -> float:
-    """Ratio of the eigenvalues on either side of a place.
-
-    Args:
-        spectrum: Of a kernel.
-        stop: Number of eigenvalues above the place.
-
-    Returns:
-        The ratio, at least 1.
-    """
-    return float(spectrum.eigenvalues[stop - 1] / spectrum.eigenvalues[stop])
-
-
 def follow_one(adder: Adder, families: Mapping[str, Tensor]) -> Course:
     """One training from start to end: accuracies, overlaps of modes 57 to 112, ratios.
 
@@ -103,8 +96,8 @@ def follow_one(adder: Adder, families: Mapping[str, Tensor]) -> Course:
         return {
             **adder.accuracy(model),
             **family_overlaps(spectrum.eigenvectors[:, N_ONE:N_TWO], families),
-            "ratio at 57": ratio_at(spectrum, N_ONE),
-            "ratio at 113": ratio_at(spectrum, N_TWO),
+            "ratio at 57": ratio_after(spectrum, N_ONE),
+            "ratio at 113": ratio_after(spectrum, N_TWO),
         }
 
     return dynamics.follow(adder.network, adder.snapshots, look)
@@ -153,8 +146,8 @@ def order_parameters(adder: Adder, sums: Float[Tensor, "pairs k"], tail: int) ->
             "test accuracy": accuracy["test"],
             "sum overlap": entk.subspace_overlap(modes, sums),
             "sum overlap, activations": entk.subspace_overlap(leading, sums),
-            "ratio at 57": ratio_at(spectrum, N_ONE),
-            "ratio at 113": ratio_at(spectrum, N_TWO),
+            "ratio at 57": ratio_after(spectrum, N_ONE),
+            "ratio at 113": ratio_after(spectrum, N_TWO),
             "tail dimension": entk.participation_ratio(spectrum.eigenvalues[tail:]),
             "tail dimension, activations": entk.participation_ratio(
                 components.eigenvalues[tail - 1 :]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import entk_lib as entk
 from entk_book.ledger import Claim
-from entk_book.studies.adders import Adder, family_overlaps, train_adders
+from entk_book.studies.adders import Adder, family_overlaps, ratio_after, train_adders
 from entk_book.studies.autoencoders import Autoencoder
 from entk_book.studies.spans import at_most, span
 from entk_lib import Spectrum
@@ -61,7 +61,7 @@ def ratios_after(spectra: Sequence[Spectrum], stop: int) -> list[float]:
     Returns:
         Ratios, at least 1.
     """
-    return [float(s.eigenvalues[stop - 1] / s.eigenvalues[stop]) for s in spectra]
+    return [ratio_after(spectrum, stop) for spectrum in spectra]
 
 
 def overlaps_of_modes(

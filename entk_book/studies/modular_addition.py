@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -24,29 +25,14 @@ from entk_lib.toys.tasks import modular_addition
 from entk_lib.training import dynamics
 
 N_ONE, N_TWO = 2 * MODULUS - 1, 4 * MODULUS - 3
+# A range as this chapter writes it: both ends, even where they are the same.
+span = partial(collapsed_span, collapse=False)
 DIRECTIONS = {
     "(1, 0)": (1, 0),
     "(0, 1)": (0, 1),
     "(1, 1)": (1, 1),
     "(1, −1)": (1, -1),  # ruff: ignore[ambiguous-unicode-character-string] - as figures and text write it
 }
-
-
-def span(numbers: Sequence[float] | Tensor, digits: int = 0) -> str:
-    """A range as chapter 3 writes it: both ends, even where they are the same.
-
-    Args:
-        numbers: At least one.
-        digits: Decimals that are written.
-
-    Returns:
-        ``"low to high"``.
-
-    Example:
-        >>> span([40, 40])
-        '40 to 40'
-    """
-    return collapsed_span(torch.as_tensor(numbers).tolist(), digits, collapse=False)
 
 
 @dataclass(frozen=True)
@@ -156,19 +142,6 @@ def cliffs_of(spectrum: Spectrum) -> dict[int, float]:
     """
     found = entk.find_cliffs(spectrum.eigenvalues)
     return {cliff.stop: round(cliff.ratio, 1) for cliff in found}
-
-
-def ratio_after(spectrum: Spectrum, stop: int) -> float:
-    """Ratio of the eigenvalues on either side of a place, cliff or not.
-
-    Args:
-        spectrum: Of a kernel.
-        stop: Number of eigenvalues above the place.
-
-    Returns:
-        The ratio, at least 1.
-    """
-    return float(spectrum.eigenvalues[stop - 1] / spectrum.eigenvalues[stop])
 
 
 def seeds_with_cliff(spectra: Sequence[Spectrum], *stops: int) -> int:

@@ -3,8 +3,12 @@
 import math
 from collections.abc import Iterable
 
+from torch import Tensor
 
-def span(numbers: Iterable[float], digits: int = 0, *, collapse: bool = True) -> str:
+
+def span(
+    numbers: Iterable[int | float] | Tensor, digits: int = 0, *, collapse: bool = True
+) -> str:
     """The range of some numbers, as text.
 
     Args:
@@ -22,14 +26,14 @@ def span(numbers: Iterable[float], digits: int = 0, *, collapse: bool = True) ->
         >>> span([1.04, 0.96, 1.31], 1), span([2, 2]), span([2, 2], collapse=False)
         ('1.0 to 1.3', '2', '2 to 2')
     """
-    numbers = list(numbers)
+    numbers = [float(number) for number in numbers]
     if not numbers:
         raise ValueError("a span needs numbers, at least one, got none.")
     low, high = (f"{edge:.{digits}f}" for edge in (min(numbers), max(numbers)))
     return low if collapse and low == high else f"{low} to {high}"
 
 
-def at_least(numbers: Iterable[float]) -> float:
+def at_least(numbers: Iterable[int | float] | Tensor) -> float:
     """The smallest of some numbers, rounded down to one decimal.
 
     Args:
@@ -42,10 +46,10 @@ def at_least(numbers: Iterable[float]) -> float:
         >>> at_least([3.68, 3.71])
         3.6
     """
-    return math.floor(10 * float(min(numbers))) / 10
+    return math.floor(10 * min(map(float, numbers))) / 10
 
 
-def at_most(numbers: Iterable[float]) -> float:
+def at_most(numbers: Iterable[int | float] | Tensor) -> float:
     """The largest of some numbers, rounded up to one decimal.
 
     Args:
@@ -58,7 +62,7 @@ def at_most(numbers: Iterable[float]) -> float:
         >>> at_most([0.11, 0.04])
         0.2
     """
-    return math.ceil(10 * float(max(numbers))) / 10
+    return math.ceil(10 * max(map(float, numbers))) / 10
 
 
 def within(published: float, numbers: Iterable[float], margin: float = 0.01) -> bool:

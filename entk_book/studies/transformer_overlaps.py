@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -42,25 +43,11 @@ ROWS = {
 }
 FIRST_SIX = tuple(ROWS)[:6]
 
+# A range as this chapter writes it: both ends, even where they are the same.
+span = partial(collapsed_span, digits=2, collapse=False)
+
 Spectra = Mapping[int, Mapping[str, Spectrum]]
 Keys = Mapping[int, Sequence[int]]
-
-
-def span(numbers: Sequence[float] | Tensor, digits: int = 2) -> str:
-    """A range as chapter 6 writes it: both ends, even where they are the same.
-
-    Args:
-        numbers: At least one.
-        digits: Decimals that are written.
-
-    Returns:
-        ``"low to high"``.
-
-    Example:
-        >>> span([0.5, 0.5])
-        '0.50 to 0.50'
-    """
-    return collapsed_span(torch.as_tensor(numbers).tolist(), digits, collapse=False)
 
 
 def cliff_counts(spectra: Spectra, layer: str) -> dict[int, int]:
@@ -251,10 +238,11 @@ def claims(
 
     def of_row(row: str, text: str, published: str, source: str) -> Claim:
         values = rows[row]
+        percent = span([100 * value for value in values], digits=0)
         return Claim(
             text,
             published,
-            f"{span([100 * v for v in values], 0)} % of the family, {n_general} seeds",
+            f"{percent} % of the family, {n_general} seeds",
             min(values) >= 0.75,
             source,
             "every seed at least 75 %",

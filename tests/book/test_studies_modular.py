@@ -13,7 +13,7 @@ from entk_book.studies import (
     rotated_waves,
     without_the_group,
 )
-from entk_book.studies.adders import train_adders
+from entk_book.studies.adders import ratio_after, train_adders
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import modular_addition as addition
 
@@ -69,8 +69,8 @@ class TestModularAddition:
 
     def test_cliffs_and_ratios_are_those_of_the_spectrum(self):
         assert modular_addition.cliffs_of(STEPPED) == {10: 3.0}
-        assert modular_addition.ratio_after(STEPPED, 10) == 3
-        assert modular_addition.ratio_after(STEPPED, 20) == pytest.approx(1 / 0.9)
+        assert ratio_after(STEPPED, 10) == 3
+        assert ratio_after(STEPPED, 20) == pytest.approx(1 / 0.9)
         flat = spectrum([1.0] * 24)
         assert modular_addition.seeds_with_cliff([STEPPED, flat, STEPPED], 10) == 2
         assert modular_addition.seeds_with_cliff([STEPPED, flat], 9, 11) == 0
@@ -229,7 +229,7 @@ class TestGrokking:
         course = grokking.order_parameters(real[0], sums, tail=57)
         found = grokking.kernel_spectrum(real[0].start, real[0].x)
         assert course["step"] == [0, 2]
-        assert course["ratio at 57"][0] == pytest.approx(grokking.ratio_at(found, 57))
+        assert course["ratio at 57"][0] == pytest.approx(ratio_after(found, 57))
         assert course["tail dimension"][0] == pytest.approx(
             entk.participation_ratio(found.eigenvalues[57:])
         )

@@ -176,6 +176,19 @@ class TestGrokking:
                 "onset in 2 of 2, at step 10, lead 10; false alarms 0 of 6"
             )
 
+    def test_the_threshold_lies_beyond_all_that_controls_do(self, monkeypatch):
+        monkeypatch.setitem(grokking.DIRECTIONS, "q", 1)
+        courses = self.courses()
+        series = {k: list(v) for k, v in courses.series.items()}
+        climber = {**series["little data"][0], "q": [1.0, 1.0, 3.0, 1.0, 1.0, 1.0]}
+        series["little data"] = [climber, *series["little data"][1:]]
+        courses = grokking.Courses(series)
+        fixed = grokking_onsets.score(courses, "q", "fixed", [20, 20])
+        assert fixed.threshold == pytest.approx(3.1)  # and 5 % of the range from 1 to 3
+        assert fixed.onsets == [None, None]  # two snapshots beyond it are too few
+        matched = grokking_onsets.score(courses, "q", "matched", [20, 20])
+        assert matched.onsets == [15, 15]
+
     def test_a_control_that_rises_later_is_a_false_alarm(self, monkeypatch):
         monkeypatch.setitem(grokking.DIRECTIONS, "q", 1)
         courses = self.courses()

@@ -55,6 +55,8 @@ def test_shuffled_labels_are_the_same_ones_in_another_order():
     assert not torch.equal(plain.y, shuffled.y)
     assert torch.equal(plain.y.sum(0), shuffled.y.sum(0))
     assert torch.equal(plain.known, shuffled.known)
+    order = torch.randperm(P * P, generator=torch.Generator().manual_seed(1001))
+    assert torch.equal(shuffled.y, plain.y[order])
 
 
 def test_a_frozen_layer_stays_and_the_other_moves():

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {"routes": "reference/workshop.md", "answers": "reference/instructor_notes.md"}
 _OPEN, _CLOSE = "<!-- {}: made by book/workshop_pages.py -->", "<!-- /{} -->"
 _WORDS_A_MINUTE = 120
-_MINUTES_A_CELL = 1.0
+_MINUTES_A_CELL = 0.75  # of some ten lines, its output included
 _EXERCISE = re.compile(r"\*\*Exercise (\w+\.\d)\. (.+?)\*\* \(\*(\w+) · (\d+) minutes")
 
 

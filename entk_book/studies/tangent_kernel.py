@@ -279,13 +279,17 @@ def claims(
 
 
 def timed(
-    way: Callable[[Tensor], Tensor], points: Float[Tensor, "n d"], repeats: int = 2
+    way: Callable[[nn.Module, Tensor], Tensor],
+    model: nn.Module,
+    points: Float[Tensor, "n d"],
+    repeats: int = 2,
 ) -> tuple[float, Tensor]:
     """Seconds that a way to the kernel takes, and the kernel.
 
     Args:
-        way: From inputs to a kernel.
-        points: The inputs.
+        way: From a model and its inputs to a kernel.
+        model: A network.
+        points: Its inputs.
         repeats: The best of so many: the first call of a process also warms up.
 
     Returns:
@@ -294,6 +298,6 @@ def timed(
     seconds, result = [], torch.empty(0)
     for _ in range(repeats):
         start = time.perf_counter()
-        result = way(points)
+        result = way(model, points)
         seconds.append(time.perf_counter() - start)
     return min(seconds), result

@@ -20,8 +20,11 @@ from entk_book.studies import (
 from entk_book.studies import superposition as regimes
 from entk_book.studies.autoencoders import train_autoencoders
 from entk_lib import Spectrum
+from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
 from entk_lib.toys.tasks.frequencies import waves_at
+from entk_lib.training import adamw, train
+from entk_lib.training.schedules import scheduled, warmup_cosine
 
 EXACT = {"dtype": torch.float64}
 
@@ -59,11 +62,14 @@ class TestTangentKernel:
     def test_a_way_is_timed_and_its_result_returned(self):
         calls = []
         seconds, result = tangent_kernel.timed(
-            lambda x: calls.append(1) or 2 * x, torch.ones(2, 2), repeats=3
+            lambda model, x: calls.append(1) or model(x),
+            torch.nn.Identity(),
+            torch.ones(2, 2),
+            repeats=3,
         )
         assert len(calls) == 3
         assert seconds >= 0
-        assert torch.equal(result, 2 * torch.ones(2, 2))
+        assert torch.equal(result, torch.ones(2, 2))
 
     def test_claims_follow_their_numbers(self):
         shares = torch.tensor([[0.5, 0.99]] * 5)
@@ -343,9 +349,13 @@ class TestDoubleDescent:
         assert float(grid.loss_on(fresh)[1, 1]) == pytest.approx(float(losses[1, 1]))
 
     def test_a_stack_of_repeated_samples_trains_like_the_samples(self, grid):
-        (alone,) = double_descent.train_sizes(0.9, (3,), n_seeds=1, steps=20).networks[3]
+        alone = TiedAutoencoder(100, 2, seed=101)
+        x = superposition.sample(3, 100, 0.9, seed=1)
+        assert torch.equal(grid.data[3][1], x)
+        rate = scheduled(adamw(0.02, weight_decay=0.1), warmup_cosine(20, warmup=1))
+        train(alone, x, x, steps=20, optimizer=rate)
         torch.testing.assert_close(
-            alone.weight, grid.networks[3][0].weight, rtol=1e-3, atol=1e-5
+            grid.networks[3][1].weight, alone.weight, rtol=1e-3, atol=1e-5
         )
 
     def test_corners_of_a_polygon_have_the_plane_for_themselves(self):

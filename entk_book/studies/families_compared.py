@@ -337,7 +337,8 @@ def all_ways(
     Args:
         adders: Trained networks.
         spaces: Their eigenspaces.
-        results: Our families, as `without_the_group.over_seeds` gives them.
+        results: Our families, as `entk_book.studies.without_the_group.over_seeds` gives
+            them.
 
     Returns:
         By way and eigenspace, one number a seed; and the smallest share of the kernel's

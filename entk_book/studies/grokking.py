@@ -129,7 +129,7 @@ def order_parameters(adder: Adder, sums: Float[Tensor, "pairs k"], tail: int) ->
         tail: Number of eigenvalues above the cliff of the untrained kernel.
 
     Returns:
-        Series by name: ``"step"``, accuracies, and the quantities of `DIRECTIONS`.
+        Series by name: ``"step"``, accuracies, and the quantities of ``DIRECTIONS``.
     """
 
     @torch.no_grad()

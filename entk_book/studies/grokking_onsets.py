@@ -50,7 +50,7 @@ def score(
 
     Args:
         courses: Of all runs.
-        name: Of the quantity, one of `DIRECTIONS`.
+        name: Of the quantity, one of ``DIRECTIONS``.
         rule: ``"fixed"``, the controls' most extreme value over all steps; or
             ``"matched"``, the one at the same step. Either with 5 % of their range beyond.
         left_chance: When the test accuracy of each network that learns leaves chance.

@@ -99,7 +99,7 @@ def family_energies(
         waves: Orthonormal columns by the family's name.
 
     Returns:
-        Shares in the order of `LAYERS` and of the families; the last column is the rest.
+        Shares in the order of ``LAYERS`` and of the families; the last column is the rest.
     """
     parts = {layer: kernel.double() for layer, kernel in kernels.items()}
     total = parts["whole"].trace()
@@ -199,7 +199,7 @@ def part_spectrum(model: nn.Module, x: Float[Tensor, "n f"], part: str) -> Spect
     Args:
         model: With parameters ``weight`` and ``bias``.
         x: Samples.
-        part: One of `PARTS`.
+        part: One of ``PARTS``.
 
     Returns:
         The 80 largest eigenpairs, of the bias 50, which is its rank.

@@ -99,7 +99,7 @@ class RichRun:
     Attributes:
         seed: Of the start.
         result: History and snapshots.
-        predictors: By the names of `WAYS`.
+        predictors: By the names of ``WAYS``.
         trained: The trained network's outputs on fresh inputs.
     """
 

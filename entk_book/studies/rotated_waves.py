@@ -18,7 +18,7 @@ def graphs() -> list[Float[Tensor, "pairs pairs"]]:
     """Laplacians of eight graphs on all pairs: four directions, steps of one and of two.
 
     Returns:
-        Steps of one first, in the order of `DIRECTIONS`.
+        Steps of one first, in the order of ``DIRECTIONS``.
     """
     return [
         entk.torus_laplacian(MODULUS, (size * u, size * v))

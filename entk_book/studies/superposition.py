@@ -32,7 +32,7 @@ def train_regimes(seeds: Sequence[int], **options: int) -> dict[str, list[Autoen
 
     Args:
         seeds: One a network, in each regime.
-        **options: As `train_autoencoders` takes them.
+        **options: As `entk_book.studies.autoencoders.train_autoencoders` takes them.
 
     Returns:
         Networks by regime.

@@ -57,7 +57,7 @@ def mirrors(seed: int) -> dict[str, Int[Tensor, " rows"]]:
         seed: Of the network.
 
     Returns:
-        Rows of all pairs as ``"train"``, `EASY` and `HARD`.
+        Rows of all pairs as ``"train"``, ``EASY`` and ``HARD``.
     """
     known, others = stored.transformer_split(seed)
     trained = torch.zeros(MODULUS, MODULUS, dtype=torch.bool)

@@ -80,7 +80,7 @@ def shares(spectrum: Spectrum, keys: Sequence[int]) -> Float[Tensor, "2 families
         keys: Frequencies.
 
     Returns:
-        From 0 to 1, in the order of `BLOCKS` and `FAMILIES`.
+        From 0 to 1, in the order of ``BLOCKS`` and ``FAMILIES``.
     """
     waves, n = waves_at(MODULUS, keys), 2 * len(keys)
     modes = spectrum.eigenvectors
@@ -114,7 +114,7 @@ def row_of(spectra: Spectra, keys: Keys, name: str) -> list[float]:
     Args:
         spectra: By seed and layer.
         keys: Frequencies by seed.
-        name: Of the row, one of `ROWS`.
+        name: Of the row, one of ``ROWS``.
 
     Returns:
         Shares from 0 to 1.

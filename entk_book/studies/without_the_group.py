@@ -195,7 +195,7 @@ def summary(state: str, rows: Sequence[Judged]) -> str:
     """What was found over seeds, in a line, and for how many all frequencies were.
 
     Args:
-        state: One of `STATES`.
+        state: One of ``STATES``.
         rows: One a seed.
 
     Returns:

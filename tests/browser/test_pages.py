@@ -20,8 +20,8 @@ SOURCES = [
     "_modules/entk_book/studies/adders.html",
     "_modules/entk_lib/kernels/empirical.html",
 ]
-# Pages on which the colours of code are looked at.
-WITH_CODE = {"chapters/your_own_model.html", SOURCES[0]}
+# Pages on which the colours of code and of signatures are looked at.
+WITH_CODE = {"chapters/template.html", "reference/api.html", SOURCES[0]}
 WITHOUT_FIGURES = {"chapters/preflight.html", "chapters/template.html"}
 PHONE = 390
 MEGABYTES = 3
@@ -38,15 +38,15 @@ NOT_OURS = {
 def violations(page, only=None, *, code=False):
     """What axe-core finds by all rules or one, as (rule, selector, element) triples.
 
-    A chapter has thousands of coloured words of code, in the same dozen colours on every
-    page: with ``code``, they are looked at, too.
+    A page has thousands of words of code and of signatures, in the same dozen colours on
+    every page: with ``code``, they are looked at, too.
     """
     source = resources.files("axe_playwright_python") / "axe.min.js"
     page.wait_for_timeout(500)  # the theme fades its colours in
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(source.read_text("utf-8"))
     options = {"preload": False, **({"runOnly": [only]} if only else {})}
-    where = {"exclude": [] if code else [["div.highlight"]]}
+    where = {"exclude": [] if code else [["div.highlight"], ["dl.py"]]}
     found = page.evaluate(
         "([where, options]) => axe.run(where, options).then((r) => r.violations)",
         [where, options],
@@ -115,6 +115,9 @@ def of_a_chapter(opened):
 def problems(opened, *, chapter=False, code=False):
     """Everything that is wrong with a page, from one load of it."""
     found = list(at_once(opened))
+    opened.page.wait_for_timeout(300)
+    if opened.outside:  # what it waits for never comes
+        return [*found, *(f"asks for {url} outside" for url in opened.outside)]
     opened.settle()
     if chapter:
         found += of_a_chapter(opened)

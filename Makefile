@@ -40,7 +40,7 @@ book: $(READY)  ## build the book, warnings as errors
 	$(BIN)/jupyter-book build --warningiserror --nitpick --keep-going --quiet . || { rm -rf _build; exit 1; }
 	@echo "The book: $(CURDIR)/_build/html/index.html"
 
-# Run before every commit: below a minute.
+# Run before every commit.
 quick: $(READY)  ## style, types, the fast tests, one chapter's cells: before every commit
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint quick-test
 

@@ -62,7 +62,7 @@ def smoothness_rotation(
         two stages.
 
     Example:
-        >>> from entk_lib.graphs import torus_laplacian
+        >>> from entk_lib import torus_laplacian
         >>> wave = torch.cos(2 * torch.pi / 5 * torch.arange(5.0)).double()
         >>> a, b = torch.kron(wave, torch.ones(5)), torch.kron(torch.ones(5), wave)
         >>> mixed = torch.stack([a + b, a - b], 1) / a.norm() / 2**0.5

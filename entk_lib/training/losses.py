@@ -20,6 +20,7 @@ def mean_squared_error(output: Tensor, target: Tensor) -> Tensor:
         ValueError: If the shapes differ: broadcasting would give another loss silently.
 
     Example:
+        >>> import torch
         >>> mean_squared_error(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])).item()
         2.0
     """
@@ -37,6 +38,7 @@ def weighted_squared_error(weights: Float[Tensor, " outputs"]) -> Loss:
         A loss for `train`, which refuses outputs and targets of different shapes.
 
     Example:
+        >>> import torch
         >>> loss = weighted_squared_error(torch.tensor([1.0, 0.5]))
         >>> loss(torch.zeros(1, 2), torch.tensor([[1.0, 2.0]])).item()
         1.5

@@ -15,6 +15,7 @@ def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
         A function from parameters to their optimizer.
 
     Example:
+        >>> from torch import nn
         >>> adam(0.1)([nn.Parameter(torch.zeros(1))]).defaults["lr"]
         0.1
     """
@@ -32,6 +33,7 @@ def adamw(learning_rate: float, weight_decay: float = 0.01) -> MakeOptimizer:
         A function from parameters to their optimizer.
 
     Example:
+        >>> from torch import nn
         >>> adamw(0.1)([nn.Parameter(torch.zeros(1))]).defaults["weight_decay"]
         0.01
     """

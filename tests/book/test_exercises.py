@@ -334,7 +334,7 @@ def test_a_chapter_has_exercises_with_stubs_solutions_and_an_open_end(path):
         for cell in cells[slice(*last)]
     )
     module = re.search(
-        r"from entk_lib\.exercises import (\w+) as exercises",
+        r"from entk_book\.exercises import (\w+) as exercises",
         "\n".join(cell.source for cell in cells),
     )[1]
     assert sorted(used) == sorted(

@@ -133,12 +133,12 @@ def test_peak_memory_stays_within_the_budget(name):
 
 def _perceptron():
     layers = [nn.Linear(5, 40), nn.Tanh(), nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 6)]
-    return nn.Sequential(*layers).double(), inputs(20, 5)
+    return nn.Sequential(*layers).double(), inputs(9, 5)
 
 
 def _convolution():
     layers = [nn.Conv2d(2, 8, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(200, 4)]
-    return nn.Sequential(*layers).double(), inputs(11, 2, 5, 5)
+    return nn.Sequential(*layers).double(), inputs(7, 2, 5, 5)
 
 
 class Squared(nn.Linear):
@@ -150,7 +150,7 @@ class Squared(nn.Linear):
 
 def _by_autodiff():
     layers = [Squared(5, 30), nn.Tanh(), nn.Linear(30, 3)]
-    return nn.Sequential(*layers).double(), inputs(13, 5)
+    return nn.Sequential(*layers).double(), inputs(9, 5)
 
 
 SMALL = {"perceptron": _perceptron, "convolution": _convolution, "autodiff": _by_autodiff}
@@ -174,10 +174,10 @@ def test_too_small_a_budget_names_the_smallest_that_works(make, outputs):
 
 @for_words
 @for_small
-@pytest.mark.parametrize("factor", [1, 1.5, 3, 10])
+@pytest.mark.parametrize("factor", [1, 1.5, 4])
 def test_the_kernel_does_not_depend_on_the_budget(make, outputs, factor):
     model, x = make()
-    x1, x2 = x[:9], x[4:]
+    x1, x2 = x[:5], x[3:]
     whole = empirical_ntk(model, x1, x2, outputs=outputs, by_layer=True)
     numel = sum(k.numel() for k in whole.values())
     with pytest.raises(MemoryError) as caught:
@@ -200,7 +200,7 @@ def test_a_budget_below_the_result_says_what_stores_no_kernel():
 
 def test_every_budget_gives_the_kernel_or_is_refused():
     model = nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 4)).double()
-    x = inputs(30, 5)
+    x = inputs(16, 5)
     whole = empirical_ntk(model, x)
     for memory in torch.logspace(-5, -3, 5).tolist():
         try:

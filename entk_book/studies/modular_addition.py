@@ -1,5 +1,6 @@
 """Chapter 3: when networks learn to add, and which waves their eigenspaces hold."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -279,9 +280,10 @@ def claims(
     Returns:
         The ledger's rows.
     """
-    memorised = [step or 10**6 for step in curves.first_steps("train", 0.995)]
-    half = [step or 10**6 for step in curves.first_steps("test", 0.5)]
-    learned = [step or 10**6 for step in curves.first_steps("test", 0.95)]
+    memorised, half, learned = (
+        [math.inf if step is None else step for step in curves.first_steps(pairs, level)]
+        for pairs, level in (("train", 0.995), ("test", 0.5), ("test", 0.95))
+    )
     at_two = sum(largest_drop(spectrum) == N_TWO for spectrum in spectra)
     n_seeds, public = len(spectra), "Lin 2025, public code"
     found = {stop: seeds_with_cliff(spectra, stop) for stop in (N_ONE, N_TWO)}

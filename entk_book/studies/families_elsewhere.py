@@ -119,7 +119,7 @@ def in_transformers(seeds: Sequence[int] = stored.SEEDS) -> list[Voted]:
 def leading_modes(
     model: ModularTransformer, tokens: Tensor, n_modes: int = 20
 ) -> Float[Tensor, "pairs modes"]:
-    """Leading modes of the kernel of the mean logit, without the constant.
+    """Leading modes of the kernel of the mean logit, without the first.
 
     Args:
         model: The network.

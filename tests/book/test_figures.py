@@ -20,6 +20,7 @@ from entk_book.studies import transformer as transformers
 from entk_book.studies.grokking import Courses
 from entk_book.studies.superposition import Nulls
 from entk_book.studies.tangent_kernel import ANGLES, train_on_circle
+from entk_lib import plotting
 from entk_lib.toys.models import QuadraticMLP
 
 
@@ -197,12 +198,28 @@ def test_bands_over_sizes_are_medians(two):
     double_descent.points_and_features((3, 5), pair, held, before, chances, two)
     assert heights(two[0], "trained").tolist() == [3, 4]
     assert heights(two[1], "within reach").tolist() == [1, 1]
+    reached, in_modes = (
+        next(line for line in two[1].lines if line.get_label() == name).get_color()
+        for name in ("within reach", "in ten modes of W")
+    )
+    for color in (reached, in_modes):
+        dashed = [
+            line
+            for line in two[1].lines
+            if line.get_color() == color and line.get_linestyle() == "--"
+        ]
+        assert [line.get_ydata()[0] for line in dashed] == [pytest.approx(0.5)]
     counts = {"open rows": values, "features present": values, "rank": values}
     double_descent.rows_and_modes((3, 5), counts, pair, 300, two)
     assert set(heights(two[0], "parameters").tolist()) == {300}
     losses = {"network": values, "trained kernel": values, "untrained kernel": values}
     double_descent.regressions((3, 5), losses, pair, two)
     assert heights(two[0], "network").tolist() == [3, 4]
+    kernel, untrained = (
+        next(line for line in two[0].lines if line.get_label() == name).get_color()
+        for name in ("trained kernel", "untrained kernel")
+    )
+    assert (kernel, untrained) == (plotting.GREEN, plotting.ORANGE)
 
 
 def test_outcomes_are_drawn_in_order(ax):

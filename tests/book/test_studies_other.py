@@ -389,6 +389,23 @@ class TestDoubleDescent:
         assert not double_descent.has_cliff(flat)
         steps = torch.cat([torch.full((95,), 9.0), torch.full((95,), 1.0)])
         assert double_descent.has_cliff(double_descent.Leading(steps, torch.eye(190)))
+        beyond = torch.cat([torch.full((101,), 9.0), torch.full((95,), 1.0)])
+        assert not double_descent.has_cliff(double_descent.Leading(beyond, torch.eye(196)))
+
+    def test_untrained_spectra_are_those_of_the_starts(self, grid):
+        before = double_descent.training_spectra(grid, untrained=True)[3][1]
+        start = double_descent.leading(grid.starts[1], grid.data[3][1])
+        assert torch.equal(before.eigenvalues, start.eigenvalues)
+        after = double_descent.training_spectra(grid)[3][1]
+        assert not torch.equal(before.eigenvalues[:3], after.eigenvalues[:3])
+
+    def test_kernels_of_large_data_sets_are_taken_on_the_first_samples(self):
+        large = double_descent.train_sizes(0.9, (130,), n_seeds=1, steps=1)
+        (spectrum,) = double_descent.training_spectra(large)[130]
+        assert spectrum.eigenvectors.shape == (100 * 100, 5)
+        shares = memories_and_features.data_point_shares(large, {130: [spectrum]})
+        own = memories_and_features.in_data_points(spectrum, large.data[130][0][:100])
+        assert float(shares[0, 0]) == pytest.approx(own)
 
     def test_single_samples_are_data_points_and_features_are_not(self, grid):
         x = grid.data[3][0]
@@ -406,6 +423,14 @@ class TestDoubleDescent:
         probe = superposition.sample(20, 100, 0.9, seed=5, dtype=torch.float64)
         reach, ten = memories_and_features.feature_shares(grid.networks[7][0], probe)
         assert 0 <= ten <= reach <= 1
+        network = grid.networks[7][0]
+        parts = double_descent.jacobians(network, probe)
+        indicators = superposition.feature_indicators(probe)
+        longest = network.weight.detach().norm(dim=0).argsort(descending=True)[:5]
+        for name, k, found in (("whole", None, reach), ("weight", 10, ten)):
+            vectors = entk.factor_spectrum(parts[name], k=k).eigenvectors
+            shares = (vectors.T @ indicators).square().sum(0)
+            assert found == pytest.approx(float(shares[longest].mean()))
 
     def test_around_the_model_the_regression_is_the_network(self, grid):
         fresh = superposition.sample(10, 100, 0.9, seed=9)

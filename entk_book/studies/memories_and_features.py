@@ -112,7 +112,7 @@ def claims(
     test_loss: Tensor,
     mean: float,
     shares: Mapping[str, Tensor],
-    peaks: Mapping[float, tuple[float, float]],
+    peaks: Mapping[float, tuple[int | float, int | float]],
     points: Mapping[str, Tensor],
     reach: Tensor,
     reach_untrained: Tensor,

@@ -28,6 +28,9 @@ from entk_book.studies.transformer_overlaps import ROWS, Separation
 from entk_book.studies.without_the_group import SPACES, Judged
 from entk_lib import Families, Spectrum
 
+# Stand-ins take the place of networks and of spectra.
+pytestmark = pytest.mark.no_shape_checks
+
 
 def disagreeing(claims):
     return [i for i, claim in enumerate(claims) if not claim.agrees]

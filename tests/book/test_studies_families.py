@@ -87,7 +87,7 @@ def test_nulls_are_given_the_number_and_the_trained_are_not(adder, spaces, monke
 
     def judge(basis, columns, planes, gift):
         gifts.append(gift)
-        return study.Judged(None, torch.ones(1))
+        return study.Judged(families(1, found=False), torch.ones(1))
 
     monkeypatch.setattr(study, "judge", judge)
     study.over_seeds([adder], spaces)
@@ -199,11 +199,11 @@ def test_modes_of_the_mean_logit_come_without_the_first():
     assert (voted.found, voted.score) == (again.found, again.score)
 
 
-def families(score, found, n=3):
+def families(score, *, found, n=3):
     empty = torch.empty(0)
     bases = tuple(torch.empty(9, 4) for _ in range(n))
     values = torch.linspace(1, 0, 40)
-    return Families(bases, empty, empty, values, 0.1, 0.1, score, found, "planted")
+    return Families(bases, empty, empty, values, 0.1, 0.1, float(score), found, "planted")
 
 
 @pytest.mark.parametrize(
@@ -216,12 +216,14 @@ def families(score, found, n=3):
     ],
 )
 def test_scores_are_told_in_steps(score, found, text):
-    assert study.told(families(score, found)) == text
+    assert study.told(families(score, found=found)) == text
 
 
 class TestFigures:
     def test_affinities_leave_the_constant_out_and_mark_the_count(self, ax):
-        figures.affinities(families(3, True), families(1, False, n=0), "first", ax)
+        figures.affinities(
+            families(3, found=True), families(1, found=False, n=0), "first", ax
+        )
         trained, untrained = (
             next(line for line in ax.lines if line.get_label() == name)
             for name in ("trained", "untrained")
@@ -238,7 +240,10 @@ class TestFigures:
 
     def test_every_seed_is_a_point_beside_both_nulls(self, ax):
         results = {
-            (state, name): [study.Judged(None, torch.full((2,), float(i + j)))] * 2
+            (state, name): [
+                study.Judged(families(1, found=False), torch.full((2,), float(i + j)))
+            ]
+            * 2
             for i, state in enumerate(study.STATES)
             for j, name in enumerate(study.SPACES)
         }
@@ -251,7 +256,7 @@ class TestFigures:
 
     def test_scores_stand_over_the_accuracy(self, ax):
         voted = [
-            elsewhere.Voted(a, 9.0, families(3 * a, False), families(a, False))
+            elsewhere.Voted(a, 9.0, families(3 * a, found=False), families(a, found=False))
             for a in (0.2, 0.9)
         ]
         figures.scores(voted, ax)

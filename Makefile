@@ -16,7 +16,8 @@ endif
 # default, to measure what a reader waits for.
 quick unit chapter-test browser-test: export OMP_NUM_THREADS ?= 1
 SIDE_BY_SIDE := --numprocesses logical
-# Every annotated shape is checked while the tests run.
+# Every annotated shape is checked while the tests run, but in those that go through the
+# engine's inner loops so often that the checks would take most of the time.
 CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
 # The chapter whose cells `make quick` executes: one of the fastest.
 QUICK := chapters/template.ipynb
@@ -58,7 +59,8 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 unit: $(READY)  ## the tests of both packages and of the book's tools, and the examples in docstrings
-	$(BIN)/python -m pytest tests/lib tests/book entk_lib entk_book --doctest-modules --quiet $(SIDE_BY_SIDE) $(CHECKED)
+	$(BIN)/python -m pytest tests/lib tests/book entk_lib entk_book --doctest-modules --quiet $(SIDE_BY_SIDE) $(CHECKED) -m "not no_shape_checks"
+	$(BIN)/python -m pytest tests/lib tests/book --quiet $(SIDE_BY_SIDE) -m no_shape_checks
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile chapters

@@ -28,6 +28,7 @@ from entk_lib.features import (
 from entk_lib.kernels import (
     NTKOperator,
     ParameterPlan,
+    Readout,
     SpectrumCost,
     empirical_ntk,
     explain_ntk,
@@ -77,6 +78,7 @@ __all__ = [
     "Outputs",
     "ParameterPlan",
     "Preflight",
+    "Readout",
     "Shared",
     "Spectrum",
     "SpectrumCost",

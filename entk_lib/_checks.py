@@ -68,6 +68,7 @@ def select_parameters(
             f"model must be a torch.nn.Module, got {type(model).__name__}. "
             "Wrap a function of tensors in a Module that owns its parameters."
         )
+    _refuse_wrapped(model)
     own = dict(model.named_parameters())
     if parameters is None:
         chosen = {name: p for name, p in own.items() if p.requires_grad}
@@ -107,6 +108,20 @@ def select_parameters(
     return {name: p.detach() for name, p in chosen.items()}
 
 
+def _refuse_wrapped(model: nn.Module) -> None:
+    """Refuse models that others stand in for: they cannot be run with other parameters."""
+    kind = type(model).__name__
+    if isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel)):
+        raise TypeError(
+            f"model must be the module itself, got {kind} around it. Pass model.module."
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise TypeError(
+            f"model must be a module in Python, got {kind}, compiled by torch.jit. Pass "
+            "the original module, before torch.jit.script or torch.jit.trace."
+        )
+
+
 def _evaluate(model: nn.Module, x: Inputs) -> Tensor:
     n = _inputs.n_samples(x)
     try:
@@ -126,7 +141,7 @@ def _evaluate(model: nn.Module, x: Inputs) -> Tensor:
             kind += f" with the keys {', '.join(map(repr, outputs))}"
         raise TypeError(
             f"model must return one tensor, got {kind}. Wrap it in a Module that returns "
-            "the tensor you mean."
+            "the tensor you mean, as entk_lib.Readout(model, select) does."
         )
     if outputs.ndim not in (1, 2) or len(outputs) != n:
         raise ValueError(
@@ -244,7 +259,11 @@ def check_model(model: nn.Module, x: Inputs, name: str = "x") -> int:
 
 
 def check_output_weights(weights: Tensor | None, n_outputs: int) -> None:
-    """Raise ValueError unless ``weights`` is one finite, non-negative number an output."""
+    """Refuse weights that are neither one number an output nor a matrix of all outputs.
+
+    Numbers must be finite and not negative, a matrix symmetric and positive semi-definite,
+    each to rounding in its own dtype.
+    """
     if weights is None:
         return
     if not isinstance(weights, Tensor):
@@ -252,16 +271,36 @@ def check_output_weights(weights: Tensor | None, n_outputs: int) -> None:
             f"output_weights must be a tensor, got {type(weights).__name__}. Use "
             "torch.as_tensor."
         )
-    if weights.shape != (n_outputs,):
+    if weights.shape not in ((n_outputs,), (n_outputs, n_outputs)):
         raise ValueError(
-            f"output_weights must have shape ({n_outputs},), one weight per output, got "
+            f"output_weights must have shape ({n_outputs},), one weight per output, or "
+            f"({n_outputs}, {n_outputs}), a matrix of all of them, got "
             f"{tuple(weights.shape)}. Use torch.ones({n_outputs}) as a start."
         )
     require_finite("output_weights", weights)
-    if (weights < 0).any():
+    if weights.ndim == 2:
+        _check_semidefinite(weights.double(), weights.dtype)
+    elif (weights < 0).any():
         raise ValueError(
             f"output_weights must not be negative, got {float(weights.min()):.3g}. A "
             "weight scales its output by its square root."
+        )
+
+
+def _check_semidefinite(matrix: Tensor, dtype: torch.dtype) -> None:
+    eps = torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
+    bound = len(matrix) * eps * float(matrix.abs().max())
+    if float((matrix - matrix.mT).abs().max()) > bound:
+        raise ValueError(
+            "a matrix of output_weights must be symmetric, got entries that differ from "
+            f"their mirror by up to {float((matrix - matrix.mT).abs().max()):.3g}. Pass "
+            "(M + M.mT) / 2 if that is meant."
+        )
+    smallest = float(torch.linalg.eigvalsh(matrix)[0])
+    if smallest < -bound:
+        raise ValueError(
+            "a matrix of output_weights must be positive semi-definite, got an eigenvalue "
+            f"of {smallest:.3g}. The kernel is that of M^(1/2) f, so M needs a square root."
         )
 
 

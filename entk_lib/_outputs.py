@@ -5,15 +5,77 @@ Jacobian as a matrix whose product with its transpose is the kernel.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from entk_lib import _checks
 
-OutputWord = Literal["full", "flatten", "average", "mean_output"]
+OutputWord = Literal["full", "flatten", "average", "mean_output", "diagonal"]
 Outputs = OutputWord | tuple[int, int]
+_WORDS = '"full", "flatten", "diagonal", "average", "mean_output"'
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A map that only scales each output: as many numbers as outputs, never a matrix."""
+
+    scale: Tensor
+
+    def __len__(self) -> int:
+        """Number of mapped outputs."""
+        return len(self.scale)
+
+    def rows(self, part: slice) -> Tensor:
+        """Some rows of the map, shape ``(mapped, outputs)``."""
+        chosen = torch.arange(len(self.scale), device=self.scale.device)[part]
+        rows = self.scale.new_zeros(len(chosen), len(self.scale))
+        rows[torch.arange(len(chosen)), chosen] = self.scale[part]
+        return rows
+
+    def apply(self, outputs: Tensor) -> Tensor:
+        """Mapped outputs of ``(n, outputs)``."""
+        return outputs * self.scale
+
+    def apply_transposed(self, cotangents: Tensor) -> Tensor:
+        """Cotangents of the outputs, from ``(n, mapped)`` of the mapped ones."""
+        return cotangents * self.scale
+
+    def gram(self, columns: Tensor) -> Tensor:
+        """``(M U)^T (M U)`` for columns U, shape ``(outputs, d)``."""
+        return (columns * self.scale.square().unsqueeze(1)).mT @ columns
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A map that is a matrix, shape ``(mapped, outputs)``."""
+
+    matrix: Tensor
+
+    def __len__(self) -> int:
+        """Number of mapped outputs."""
+        return len(self.matrix)
+
+    def rows(self, part: slice) -> Tensor:
+        """Some rows of the map, shape ``(mapped, outputs)``."""
+        return self.matrix[part]
+
+    def apply(self, outputs: Tensor) -> Tensor:
+        """Mapped outputs of ``(n, outputs)``."""
+        return outputs @ self.matrix.mT
+
+    def apply_transposed(self, cotangents: Tensor) -> Tensor:
+        """Cotangents of the outputs, from ``(n, mapped)`` of the mapped ones."""
+        return cotangents @ self.matrix
+
+    def gram(self, columns: Tensor) -> Tensor:
+        """``(M U)^T (M U)`` for columns U, shape ``(outputs, d)``."""
+        mapped = self.matrix.to(columns) @ columns
+        return mapped.mT @ mapped
+
+
+Side: TypeAlias = Scaled | Dense
 
 
 @dataclass(frozen=True)
@@ -21,20 +83,36 @@ class OutputMap:
     """Maps for the two sides of a kernel and the layout of their Jacobians.
 
     Attributes:
-        left: Applied to the outputs on the side of x1, shape ``(mapped, outputs)``.
+        left: Applied to the outputs on the side of x1.
         right: The same on the side of x2; differs from ``left`` for a block (c, d) only.
-        rows_per_sample: ``mapped`` where every mapped output is a row of the kernel, 1
-            where the mapped outputs of a sample are summed.
+        layout: ``"rows"``: every mapped output is a row of the kernel. ``"sum"``: mapped
+            outputs of a sample are summed. ``"each"``: every mapped output has a kernel.
     """
 
-    left: Tensor
-    right: Tensor
-    rows_per_sample: int
+    left: Side
+    right: Side
+    layout: Literal["rows", "sum", "each"]
+
+    @property
+    def rows_per_sample(self) -> int:
+        """Rows of the kernel that one sample has."""
+        return len(self.left) if self.layout == "rows" else 1
 
     @property
     def symmetric(self) -> bool:
         """Whether both sides are mapped alike, so that K(x, x) is symmetric."""
-        return torch.equal(self.left, self.right)
+        return self.left is self.right or (
+            isinstance(self.left, Dense)
+            and isinstance(self.right, Dense)
+            and torch.equal(self.left.matrix, self.right.matrix)
+        )
+
+    def part(self, rows: slice) -> "OutputMap":
+        """Some of the mapped outputs, to be summed."""
+        left = Dense(self.left.rows(rows))
+        return OutputMap(
+            left, left if self.symmetric else Dense(self.right.rows(rows)), "sum"
+        )
 
 
 def output_map(
@@ -44,24 +122,36 @@ def output_map(
     dtype: torch.dtype,
     device: torch.device,
 ) -> OutputMap:
-    """The map for a word of ``outputs``; ``weights`` scale output c by ``sqrt(w_c)``.
+    """The map for a word of ``outputs``.
+
+    A vector of ``weights`` scales output c by ``sqrt(w_c)``; a symmetric positive
+    semi-definite matrix M stands for the outputs ``M^(1/2) f``.
 
     Raises:
         ValueError: If the word is unknown, an index is out of range or a weight is off.
     """
     _checks.check_output_weights(weights, n_outputs)
-    scale = torch.ones(n_outputs, dtype=dtype, device=device)
-    if weights is not None:
-        scale = weights.to(dtype=dtype, device=device).sqrt()
-    each = torch.diag(scale)
+    if weights is not None and weights.ndim == 2:
+        root = _square_root(weights.to(device))
+        if outputs == "average":
+            # Any factor L with L^T L = M has the same sum; this one has as many rows as
+            # M has directions.
+            return _alike(Dense(root.factor.to(dtype) / n_outputs**0.5), "sum")
+        each: Side = Dense(root.symmetric.to(dtype))
+    else:
+        scale = torch.ones(n_outputs, dtype=dtype, device=device)
+        if weights is not None:
+            scale = weights.to(dtype=dtype, device=device).sqrt()
+        each = Scaled(scale)
+        if outputs == "average":
+            return _alike(Scaled(scale / n_outputs**0.5), "sum")
     if outputs in ("full", "flatten"):
-        return OutputMap(each, each, n_outputs)
-    if outputs == "average":
-        average = each / n_outputs**0.5
-        return OutputMap(average, average, 1)
+        return _alike(each, "rows")
+    if outputs == "diagonal":
+        return _alike(each, "each")
     if outputs == "mean_output":
-        mean = scale.unsqueeze(0) / n_outputs
-        return OutputMap(mean, mean, 1)
+        ones = torch.ones(1, n_outputs, dtype=dtype, device=device)
+        return _alike(Dense(each.apply_transposed(ones) / n_outputs), "sum")
     is_pair = (
         isinstance(outputs, tuple)
         and len(outputs) == 2
@@ -69,8 +159,7 @@ def output_map(
     )
     if not is_pair:
         raise ValueError(
-            'outputs must be "full", "flatten", "average", "mean_output" or a pair of '
-            f"output indices (c, d), got {outputs!r}."
+            f"outputs must be {_WORDS} or a pair of output indices (c, d), got {outputs!r}."
         )
     for index in outputs:
         if not -n_outputs <= index < n_outputs:  # pyright: ignore[reportOperatorIssue]
@@ -78,5 +167,26 @@ def output_map(
                 f"outputs must index {n_outputs} outputs, got {outputs!r}. Count from 0 "
                 f"to {n_outputs - 1}."
             )
-    c, d = outputs
-    return OutputMap(each[c].unsqueeze(0), each[d].unsqueeze(0), 1)
+    c, d = (int(index) % n_outputs for index in outputs)
+    left = Dense(each.rows(slice(c, c + 1)))
+    return OutputMap(left, left if c == d else Dense(each.rows(slice(d, d + 1))), "sum")
+
+
+def _alike(side: Side, layout: Literal["rows", "sum", "each"]) -> OutputMap:
+    return OutputMap(side, side, layout)
+
+
+@dataclass(frozen=True)
+class _Root:
+    """Square roots of a matrix M, in float64: M^(1/2), and L with L^T L = M."""
+
+    symmetric: Tensor
+    factor: Tensor
+
+
+def _square_root(matrix: Tensor) -> _Root:
+    values, vectors = torch.linalg.eigh(matrix.double())
+    kept = values > len(matrix) * torch.finfo(torch.float64).eps * values[-1].abs()
+    values, vectors = values[kept], vectors[:, kept]
+    factor = values.sqrt().unsqueeze(1) * vectors.mT
+    return _Root(vectors @ factor, factor)

@@ -15,12 +15,14 @@ from entk_lib.kernels.jacobians import (
 )
 from entk_lib.kernels.ntk_spectra import ntk_spectrum
 from entk_lib.kernels.operators import NTKOperator
+from entk_lib.kernels.readouts import Readout
 
 __all__ = [
     "CACHE_BYTES",
     "Jacobians",
     "NTKOperator",
     "ParameterPlan",
+    "Readout",
     "SpectrumCost",
     "empirical_ntk",
     "explain_ntk",

@@ -143,7 +143,7 @@ def spectrum_cost(
     k: int | None = None,
     *,
     outputs: Outputs = "average",
-    output_weights: Float[Tensor, " outputs"] | None = None,
+    output_weights: Float[Tensor, "*outputs"] | None = None,
     parameters: Iterable[str] | str | None = None,
     memory: float | None = None,
 ) -> SpectrumCost:

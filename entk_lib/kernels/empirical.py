@@ -12,10 +12,9 @@ from entk_lib._outputs import Outputs
 from entk_lib.kernels.engine import (
     ParameterPlan,
     check_second,
+    explain_plan,
     kernel_matrices,
-    make_plan,
     prepare,
-    prove_rules,
 )
 
 
@@ -53,7 +52,7 @@ def empirical_ntk(
     x2: Inputs | None = None,
     *,
     outputs: Outputs = "average",
-    output_weights: Float[Tensor, " outputs"] | None = None,
+    output_weights: Float[Tensor, "*outputs"] | None = None,
     parameters: Iterable[str] | str | None = None,
     by_layer: bool = False,
     memory: float | None = None,
@@ -80,12 +79,15 @@ def empirical_ntk(
             - ``"full"``: K itself, shape ``(n1, n2, C, C)``.
             - ``"flatten"``: rows (n, c), sample-major, shape ``(n1 C, n2 C)``.
             - ``"average"``: (1/C) times the sum over c of K[.., c, c], ``(n1, n2)``.
+            - ``"diagonal"``: K[.., c, c] for every c, ``(n1, n2, C)``.
             - ``"mean_output"``: (1/C^2) times the sum over c and d, the kernel of the
               mean output, ``(n1, n2)``.
             - ``(c, d)``: one block, ``(n1, n2)``.
 
         output_weights: One ``w_c >= 0`` an output, which scales output c by
-            ``sqrt(w_c)``; for features of importance ``I_c``, ``w_c = I_c ** beta``.
+            ``sqrt(w_c)``; for features of importance ``I_c``, ``w_c = I_c ** beta``. Or a
+            symmetric positive semi-definite matrix M of shape ``(C, C)``, for the kernel
+            of ``M^(1/2) f``.
         parameters: Names of parameters, or of submodules for all that is below them.
             ``None``: all that require grad.
         by_layer: Return one kernel for each layer instead of their sum. A layer is the
@@ -132,7 +134,7 @@ def explain_ntk(
     x2: Inputs | None = None,
     *,
     outputs: Outputs = "average",
-    output_weights: Float[Tensor, " outputs"] | None = None,
+    output_weights: Float[Tensor, "*outputs"] | None = None,
     parameters: Iterable[str] | str | None = None,
 ) -> list[ParameterPlan]:
     """The way that `empirical_ntk` would take for each parameter, without taking it.
@@ -161,8 +163,6 @@ def explain_ntk(
         bias pairs ['linear(weight, bias)']
     """
     problem = prepare(model, x1, outputs, output_weights, parameters)
-    n1 = _inputs.n_samples(x1)
-    n2 = n1 if x2 is None else check_second(problem, x2)
-    structure = prove_rules(problem.model, problem.parameters, x1)
-    symmetric = x2 is None and problem.maps.symmetric
-    return make_plan(problem, structure, n1, n2, symmetric=symmetric).rows
+    if x2 is not None:
+        check_second(problem, x2)
+    return explain_plan(problem, x1, x2, _checks.memory_budget(_inputs.device_of(x1)))

@@ -97,7 +97,8 @@ class Jacobians:
         def make(structure: Structure) -> dict[str, Tensor]:
             n = _inputs.n_samples(x)
             plan = make_plan(self.problem, structure, n, n, jacobians=True)
-            return harvest_jacobians(self.problem, plan, x, self.problem.maps.left)
+            rows = self.problem.maps.left.rows(slice(None))
+            return harvest_jacobians(self.problem, plan, x, rows)
 
         return first_that_holds(self._structure, make)
 

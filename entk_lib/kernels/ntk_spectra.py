@@ -30,7 +30,7 @@ def ntk_spectrum(
     k: int | None = None,
     *,
     outputs: Outputs = "average",
-    output_weights: Float[Tensor, " outputs"] | None = None,
+    output_weights: Float[Tensor, "*outputs"] | None = None,
     parameters: Iterable[str] | str | None = None,
     memory: float | None = None,
     process_group: Any = None,

@@ -1,19 +1,16 @@
 """The kernel as an operator: products and traces, and nothing stored."""
 
-import warnings
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import jvp
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
-from entk_lib._outputs import Outputs
+from entk_lib._outputs import Dense, Outputs
 from entk_lib._progress import progress
 from entk_lib.kernels.distributed import Ranks
 from entk_lib.kernels.engine import (
@@ -24,15 +21,19 @@ from entk_lib.kernels.engine import (
     prove_rules,
     require_symmetric,
 )
+from entk_lib.kernels.remembered import GRAPH_COPIES, Remembered, plain_operations
 
 
 class NTKOperator:
     r"""The eNTK of a model as a matrix that is only multiplied with, never stored.
 
     A product :math:`K v = J (J^\top v)` is a backward pass that adds up one vector of
-    parameter length over all samples, and a forward-mode pass that brings it back; for
-    ``outputs="average"`` one of each for every output. Memory grows linearly with the
-    number of samples.
+    parameter length over all samples, and a pass that brings it back; for
+    ``outputs="average"`` one of each for every output. Where memory allows, the model
+    runs once only: its graph, from the first chosen parameter on, is kept between
+    products, and both passes go through that graph. Elsewhere each product runs the model
+    twice, the second time in forward mode. Memory grows linearly with the number of
+    samples.
 
     With a process group, every rank passes its own share of the samples, and the
     operator is that of all of them, in the order of ranks. All ranks call the same
@@ -70,7 +71,7 @@ class NTKOperator:
         x: Inputs,
         *,
         outputs: Outputs = "average",
-        output_weights: Float[Tensor, " outputs"] | None = None,
+        output_weights: Float[Tensor, "*outputs"] | None = None,
         parameters: Iterable[str] | str | None = None,
         memory: float | None = None,
         process_group: Any = None,
@@ -78,14 +79,16 @@ class NTKOperator:
     ) -> None:
         self._ranks = None if process_group is None else Ranks(process_group, timeout)
 
-        def check() -> tuple[Problem, int, list[slice]]:
+        def check() -> tuple[Problem, int, list[slice], bool]:
             problem = prepare(model, x, outputs, output_weights, parameters)
             require_symmetric(problem, outputs)
             budget = _checks.memory_budget(problem.device, memory)
-            return problem, budget, _chunks_of(problem, x, budget)
+            return problem, budget, *_chunks_of(problem, x, budget)
 
         checked = check() if self._ranks is None else self._ranks.agree(check)
-        self._problem, self._budget, self._chunks = checked
+        self._problem, self._budget, self._chunks, self._fits = checked
+        self._graphs: list[Remembered] | None = None
+        self._seen: tuple[object, ...] = ()
         self._x = x
         self._own_rows = _inputs.n_samples(x) * self._problem.maps.rows_per_sample
         counts = (
@@ -192,13 +195,33 @@ class NTKOperator:
         own = vector[self._rows]
         result = torch.zeros_like(own)
         # Summed outputs take one pass each; outputs that are rows go together.
-        for part in [maps] if self._problem.by_row else maps.split(1):
+        singles = (Dense(maps.rows(slice(c, c + 1))) for c in range(len(maps)))
+        for part in [maps] if self._problem.by_row else singles:
             weights = own.reshape(-1, len(part))
-            pulled = self._pull(weights @ part)
+            pulled = self._pull(part.apply_transposed(weights))
             if self._ranks is not None:
                 self._ranks.add_up(pulled)
-            result += (self._push(pulled) @ part.mT).reshape(-1)
+            result += part.apply(self._push(pulled)).reshape(-1)
         return result if self._ranks is None else self._ranks.rows(result)
+
+    def _remembered(self) -> list[Remembered] | None:
+        """The graphs of all chunks, where they fit and give the right products."""
+        model = self._problem.model
+        now = tuple(
+            (t.data_ptr(), t._version) for t in (*model.parameters(), *model.buffers())
+        )
+        if self._fits and self._seen != now:
+            self._graphs = None  # made anew where a parameter has changed
+            chosen = self._problem.parameters
+            leaves = {name: p.clone().requires_grad_() for name, p in chosen.items()}
+            try:
+                self._graphs = [
+                    Remembered(self._problem, leaves, x) for _, x in self._batches()
+                ]
+            except (RuntimeError, NotImplementedError):
+                self._fits = False  # forward mode may know what this does not
+            self._seen = now
+        return self._graphs
 
     def _batches(self) -> Iterator[tuple[slice, Inputs]]:
         for chunk in self._chunks:
@@ -215,6 +238,10 @@ class NTKOperator:
 
     def _pull(self, cotangents: Tensor) -> Tensor:
         """J^T times output cotangents ``(n, C)``, as one vector over all parameters."""
+        graphs = self._remembered()
+        if graphs is not None:
+            pairs = zip(graphs, self._chunks, strict=True)
+            return sum(graph.pull(cotangents[chunk]) for graph, chunk in pairs)
         parameters = self._problem.parameters
         total = torch.zeros(
             sum(p.numel() for p in parameters.values()),
@@ -234,11 +261,15 @@ class NTKOperator:
                     allow_unused=True,
                     materialize_grads=True,
                 )
-                total += torch.cat([g.flatten() for g in found])
+                # The gradient of a sparse table is sparse.
+                total += torch.cat([g.to_dense().flatten() for g in found])
         return total
 
     def _push(self, direction: Tensor) -> Tensor:
         """J times a vector over all parameters: tangents of the outputs, ``(n, C)``."""
+        graphs = self._remembered()
+        if graphs is not None:
+            return torch.cat([graph.push(direction) for graph in graphs])
         parameters = {name: p.clone() for name, p in self._problem.parameters.items()}
         sizes = [p.numel() for p in parameters.values()]
         tangents = {
@@ -248,7 +279,7 @@ class NTKOperator:
             )
         }
         parts = []
-        with _forward_mode():
+        with plain_operations():
             for _, x in self._batches():
 
                 def outputs(state: dict[str, Tensor], x: Inputs = x) -> Tensor:
@@ -258,27 +289,8 @@ class NTKOperator:
         return torch.cat(parts)
 
 
-@contextmanager
-def _forward_mode() -> Generator[None, None, None]:
-    # Fused attention has no forward mode, nor has the fused encoder layer; torch's own
-    # formulas are compiled with a function that it deprecates.
-    fused = torch.backends.mha.get_fastpath_enabled()
-    with (
-        torch.inference_mode(False),
-        torch.random.fork_rng(),
-        sdpa_kernel(SDPBackend.MATH),
-        warnings.catch_warnings(),
-    ):
-        warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.* is deprecated")
-        torch.backends.mha.set_fastpath_enabled(False)
-        try:
-            yield
-        finally:
-            torch.backends.mha.set_fastpath_enabled(fused)
-
-
-def _chunks_of(problem: Problem, x: Inputs, budget: int) -> list[slice]:
-    """Slices of samples whose passes fit into the budget."""
+def _chunks_of(problem: Problem, x: Inputs, budget: int) -> tuple[list[slice], bool]:
+    """Slices of samples whose passes fit, and whether the graphs of all of them do."""
     saved = prove_rules(problem.model, problem.parameters, x).saved_bytes
     # Forward mode holds a tangent beside each value.
     each = max(1, 4 * saved)
@@ -291,4 +303,6 @@ def _chunks_of(problem: Problem, x: Inputs, budget: int) -> list[slice]:
         )
     size = max(1, min(budget - held, WORKING_BYTES) // each)
     n = _inputs.n_samples(x)
-    return [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    chunks = [slice(i, min(i + size, n)) for i in range(0, n, size)]
+    fits = held + GRAPH_COPIES * saved * n <= budget // 2
+    return chunks, fits

@@ -11,6 +11,7 @@ from torch.func import functional_call, stack_module_state, vmap
 from tqdm import tqdm
 
 from entk_lib import _checks, _progress
+from entk_lib.training.closed_forms import ClosedForm
 from entk_lib.training.losses import mean_squared_error
 from entk_lib.training.optimizers import adam
 from entk_lib.training.results import (
@@ -20,6 +21,9 @@ from entk_lib.training.results import (
     State,
     TrainingResult,
 )
+
+# A closed form adds the same products in another order.
+_CLOSED_FORM_TOLERANCE = 1e-4
 
 
 def train(
@@ -86,7 +90,7 @@ def train(
     trainable = [p for p in model.parameters() if p.requires_grad]
     return _loop(
         [model],
-        trainable,
+        _by_autograd(losses),
         losses,
         store,
         steps,
@@ -106,6 +110,7 @@ def train_many(
     steps: int,
     loss: Loss = mean_squared_error,
     optimizer: MakeOptimizer | None = None,
+    gradients: ClosedForm | None = None,
     record_every: int = 100,
     snapshot_every: int | None = None,
     progress: bool = True,
@@ -124,6 +129,8 @@ def train_many(
         steps: Number of full-batch updates.
         loss: As in `train`, for one model.
         optimizer: As in `train`.
+        gradients: Losses and gradients of this architecture and loss, written out, as
+            `entk_lib.training.closed_forms` has them. ``None``: autograd.
         record_every: As in `train`.
         snapshot_every: As in `train`.
         progress: As in `train`.
@@ -132,7 +139,8 @@ def train_many(
         One result for each model, as `train` would give it.
 
     Raises:
-        ValueError: As in `train`; also if the numbers of models and data sets differ.
+        ValueError: As in `train`; also if the numbers of models and data sets differ, or
+            ``gradients`` are not those of autograd at the start.
         DivergedError: If the loss of any model is no longer finite.
     """
     if not models or len(models) != len(x):
@@ -160,10 +168,14 @@ def train_many(
         return {name: t[i].detach().clone() for name, t in stacked.items()}
 
     trainable = [p for p in parameters.values() if p.requires_grad]
+    descend = _by_autograd(losses)
+    if gradients is not None:
+        descend = _by_closed_form(gradients, parameters, x, y)
+        _check_closed_form(descend, losses, parameters)
     try:
         return _loop(
             models,
-            trainable,
+            descend,
             losses,
             store,
             steps,
@@ -180,7 +192,7 @@ def train_many(
 
 def _loop(
     models: Sequence[nn.Module],
-    trainable: Sequence[Tensor],
+    descend: Callable[[], Tensor],
     losses: Callable[[], Tensor],
     store: Callable[[int], dict[str, Tensor]],
     steps: int,
@@ -211,7 +223,7 @@ def _loop(
         for i, result in enumerate(results):
             result.snapshots[step] = store(i)
 
-    def finite_losses(step: int) -> Tensor:
+    def finite_losses(step: int, losses: Callable[[], Tensor] = losses) -> Tensor:
         values = losses()
         if not torch.isfinite(values.detach()).all():
             raise DivergedError(
@@ -236,13 +248,12 @@ def _loop(
     def update_until_done() -> None:
         nonlocal step
         while step < steps:
-            values = finite_losses(step)
+            optimizer.zero_grad()
+            values = finite_losses(step, descend)
             if step % record_every == 0:
                 record(step, values.detach())
             if step == 0 or (snapshot_every and step % snapshot_every == 0):
                 snapshot(step)
-            optimizer.zero_grad()
-            values.sum().backward()
             optimizer.step()
             step += 1
             bar.update()
@@ -266,6 +277,53 @@ def _loop(
         # After the last loss: in training mode that moves BatchNorm's statistics.
         snapshot(step)
     return results
+
+
+def _by_autograd(losses: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """Losses, and the gradients of their sum left with the parameters."""
+
+    def descend() -> Tensor:
+        values = losses()
+        values.sum().backward()
+        return values
+
+    return descend
+
+
+def _by_closed_form(
+    gradients: ClosedForm, parameters: State, x: Tensor, y: Tensor
+) -> Callable[[], Tensor]:
+    """The same, without a graph."""
+    detached = {name: p.detach() for name, p in parameters.items()}
+
+    def descend() -> Tensor:
+        values, found = gradients(detached, x, y)
+        for name, parameter in parameters.items():
+            if parameter.requires_grad:
+                parameter.grad = found[name]
+        return values
+
+    return descend
+
+
+def _check_closed_form(
+    descend: Callable[[], Tensor], losses: Callable[[], Tensor], parameters: State
+) -> None:
+    expected = losses()
+    trainable = {name: p for name, p in parameters.items() if p.requires_grad}
+    exact = torch.autograd.grad(expected.sum(), list(trainable.values()))
+    pairs = {"losses": (descend(), expected.detach())}
+    for (name, p), gradient in zip(trainable.items(), exact, strict=True):
+        assert p.grad is not None
+        pairs[f"the gradient of {name!r}"] = p.grad, gradient
+    for what, (found, right) in pairs.items():
+        error = float((found - right).abs().max() / right.abs().max().clamp_min(1e-30))
+        if not error <= _CLOSED_FORM_TOLERANCE:
+            raise ValueError(
+                f"gradients must be those of the loss, got {what} with a relative error "
+                f"of {error:.1e} beside autograd's. Is it the closed form of this "
+                "architecture and this loss? gradients=None takes autograd."
+            )
 
 
 def _batches(

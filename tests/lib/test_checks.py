@@ -179,7 +179,7 @@ def test_a_name_is_never_suggested_in_place_of_itself(name):
 OUTPUTS = [
     refused(
         ValueError,
-        r'"full", "flatten", "average", "mean_output" or a pair .*got \'trace\'',
+        r'"diagonal", "average", "mean_output" or a pair .*got \'trace\'',
         lambda f: f(model(), X, outputs="trace"),
     ),
     refused(

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from entk_lib import empirical_ntk, explain_ntk
 
-pytestmark = pytest.mark.sweep
+pytestmark = [pytest.mark.sweep, pytest.mark.no_shape_checks]
 
 quick = settings(max_examples=25, suppress_health_check=list(HealthCheck))
 for_every_family = pytest.mark.parametrize("family", FAMILIES)

@@ -16,9 +16,9 @@ from torch.nn.utils import parametrizations
 from torch.utils.checkpoint import checkpoint
 
 from entk_lib import empirical_ntk, explain_ntk
-from entk_lib.kernels.engine import contract, harvest, prove, recognise
+from entk_lib.kernels.engine import assemble, contract, harvest, prove, recognise
 
-pytestmark = pytest.mark.sweep
+pytestmark = [pytest.mark.sweep, pytest.mark.no_shape_checks]
 
 WORDS = ["full", "average", "mean_output", (0, 1)]
 
@@ -247,7 +247,7 @@ def test_wrong_rules_would_do_harm_without_the_proof(rule, monkeypatch):
     expected = loop_kernel(model, x, x)
     monkeypatch.setitem(recognise._RULES, name, plant(recognise._RULES[name]))
     believed = _everything_believed(model, x)
-    monkeypatch.setattr(contract, "prove_rules", lambda *args: believed)
+    monkeypatch.setattr(assemble, "prove_rules", lambda *args: believed)
     # Nor with the second look, which every batch gets, at what is each sample's own.
     monkeypatch.setattr(harvest, "live_samples", lambda n: torch.ones(n, dtype=torch.bool))
     # Nor with another number of rows, in which a wrong reading of shapes would show.
@@ -262,7 +262,7 @@ def test_wrong_rules_would_do_harm_without_the_proof(rule, monkeypatch):
 def _everything_believed(model, x):
     """What `prove` returns if every recognised call is believed."""
     parameters = {name: p.detach() for name, p in model.named_parameters()}
-    probe = prove._probe_of(x)
+    probe = prove.probe_of(x)
     recording = prove.record(model, parameters, probe)
     uses, terms = {}, {name: [] for name in parameters}
     for i, event in enumerate(recording.events):

@@ -17,13 +17,17 @@ One call, `empirical_ntk(model, x)`, walks through the files of this folder in t
     harvest     a batch of samples in, its `factors` out
       |
     contract    factors, block by block, are multiplied into the kernel
+      |
+    assemble    outputs part by part; the last linear map apart, by `head`
 
 `layer_rules` says what a linear layer, a convolution or an embedding does with its
 parameter, `factors` how two batches' parts make a piece of the kernel, `autodiff` is the
 way where no rule holds.
 """
 
-from entk_lib.kernels.engine.contract import WORKING_BYTES, kernel_matrices, kernel_trace
+from entk_lib.kernels.engine.assemble import explain_plan, kernel_matrices, kernel_trace
+from entk_lib.kernels.engine.contract import WORKING_BYTES
+from entk_lib.kernels.engine.cut import ReachedError
 from entk_lib.kernels.engine.harvest import harvest_jacobians
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
 from entk_lib.kernels.engine.problem import (
@@ -38,8 +42,10 @@ __all__ = [
     "WORKING_BYTES",
     "ParameterPlan",
     "Problem",
+    "ReachedError",
     "Structure",
     "check_second",
+    "explain_plan",
     "first_that_holds",
     "harvest_jacobians",
     "kernel_matrices",

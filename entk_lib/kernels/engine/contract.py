@@ -1,18 +1,18 @@
 """Kernels block by block: what is kept of the samples, in bounded memory."""
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from entk_lib import _checks, _inputs
+from entk_lib import _inputs
 from entk_lib._inputs import Inputs
-from entk_lib._progress import progress
 from entk_lib.kernels.engine.factors import Factor, join
 from entk_lib.kernels.engine.harvest import harvest
 from entk_lib.kernels.engine.plan import make_plan
 from entk_lib.kernels.engine.problem import Problem
-from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
+from entk_lib.kernels.engine.prove import Structure
 
 # A batch at work larger than this gains nothing: its memory leaves the cache.
 WORKING_BYTES = 256 * 2**20
@@ -23,60 +23,18 @@ _DIAGONAL_ROWS = 256
 _TILE_BYTES = 64 * 2**20
 
 
-def kernel_matrices(
-    problem: Problem,
-    x1: Inputs,
-    x2: Inputs | None,
-    budget: int,
-    dtype: torch.dtype | None = None,
-) -> dict[str, Tensor]:
-    """Kernel of each of the problem's layers, exact, within a budget of bytes.
+class Blocks:
+    """One kernel cut into blocks of samples whose factors fit into memory two at a time.
 
     Args:
-        problem: The model and what is asked of it.
+        problem: The part of ``whole`` that is computed at a time.
+        structure: What was proven of the model.
         x1: Samples of the rows.
         x2: Samples of the columns; None for x1 again.
-        budget: Memory that may be used, results included.
-        dtype: Of the kernel and its sums; None for the parameters'.
-
-    Raises:
-        MemoryError: If the kernel, or one sample's part of it, does not fit.
-        ValueError: If the kernel is not finite.
+        budget: Bytes that may be used, results included.
+        dtype: Of the kernel; None for the parameters'.
+        whole: The problem with all its outputs, to which the results belong.
     """
-    structure = prove_rules(problem.model, problem.parameters, x1)
-    kernels = first_that_holds(
-        structure, lambda known: _Blocks(problem, known, x1, x2, budget, dtype).kernels()
-    )
-    for layer, kernel in kernels.items():
-        what = f"the kernel of layer {layer!r}" if layer else "the kernel"
-        _checks.require_finite(what, kernel)
-    return kernels
-
-
-def kernel_trace(problem: Problem, x: Inputs, budget: int) -> float:
-    """Sum of the diagonal of a symmetric kernel, without the kernel."""
-    n = _inputs.n_samples(x)
-
-    def add_up(structure: Structure) -> float:
-        plan = make_plan(problem, structure, 1, 1)
-        bytes_each = max(1, 2 * plan.sample_bytes + plan.working_bytes)
-        batch = max(1, min(budget // 2, WORKING_BYTES) // bytes_each)
-        total = 0.0
-        with progress("trace", n, "sample") as bar:
-            for i in range(0, n, batch):
-                part = _inputs.take(x, slice(i, i + batch))
-                factors = harvest(problem, plan, part, problem.maps.left)
-                total += sum(factor.trace() for factor in factors)
-                bar.update(batch)
-        return total
-
-    trace = first_that_holds(prove_rules(problem.model, problem.parameters, x), add_up)
-    _checks.require_finite("the kernel", torch.tensor(trace))
-    return trace
-
-
-class _Blocks:
-    """One kernel cut into blocks of samples whose factors fit into memory two at a time."""
 
     def __init__(
         self,
@@ -86,8 +44,9 @@ class _Blocks:
         x2: Inputs | None,
         budget: int,
         dtype: torch.dtype | None,
+        whole: Problem,
     ) -> None:
-        self.problem = problem
+        self.problem, self.whole = problem, whole
         self.x1, self.x2 = x1, x1 if x2 is None else x2
         self.symmetric = x2 is None and problem.maps.symmetric
         self.n1, self.n2 = _inputs.n_samples(self.x1), _inputs.n_samples(self.x2)
@@ -102,7 +61,8 @@ class _Blocks:
         """Sizes of blocks, of batches at work and of tiles."""
         plan, itemsize = self.plan, torch.empty((), dtype=self.dtype).element_size()
         layers = len(dict.fromkeys(self.problem.layers.values()))
-        result = layers * self.n1 * self.n2 * self.each**2 * itemsize
+        kernels = self.whole.n_mapped if self.whole.maps.layout == "each" else 1
+        result = layers * kernels * self.n1 * self.n2 * self.each**2 * itemsize
         room = budget - result
         # Blocks are copied once when batches are joined; a tile has three temporaries,
         # each for all positions of the other side.
@@ -111,7 +71,7 @@ class _Blocks:
         if result > budget:
             raise MemoryError(
                 f"the kernel (n1={self.n1}, n2={self.n2}, outputs="
-                f"{self.problem.n_outputs}) would need {result / 2**30:.2g} GiB, expected "
+                f"{self.whole.n_outputs}) would need {result / 2**30:.2g} GiB, expected "
                 f"at most {budget / 2**30:.2g} GiB. Use ntk_spectrum(...) or "
                 'NTKOperator(...), which store no kernel, or outputs="average".'
             )
@@ -132,18 +92,27 @@ class _Blocks:
         limit = min(room // 8, _TILE_BYTES) // tile_row
         self.tile = max(1, min(_TILE_ROWS, int(limit**0.5)))
 
-    def kernels(self) -> dict[str, Tensor]:
-        """The kernels by layer."""
-        shape = (self.n1 * self.each, self.n2 * self.each)
-        kernels = {
-            layer: torch.zeros(shape, dtype=self.dtype, device=self.device)
-            for layer in dict.fromkeys(self.problem.layers.values())
-        }
-        maps, kept = self.problem.maps, {}
+    @property
+    def operations(self) -> int:
+        """Predicted multiply-adds, those of samples that are harvested again included."""
+        plan, n1 = self.plan, -(-self.n1 // self.block)
+        times = 1.0 if self.keeps_all else (n1 + 1) / 2
+        if not (self.keeps_all or self.symmetric):
+            times = (self.n1 + n1 * self.n2) / (self.n1 + self.n2)
+        total = sum(row.operations for row in plan.rows) + plan.passes
+        return int(total + (times - 1) * (plan.making + plan.passes))
+
+    def add_to(self, kernels: dict[str, Tensor], bar: Any) -> None:
+        """Add the part's kernels to the kernels by layer."""
+        self._bar, kept = bar, {}
+        left, right = (
+            side.rows(slice(None))
+            for side in (self.problem.maps.left, self.problem.maps.right)
+        )
 
         def block_of(side: int, start: int) -> list[Factor]:
             if (side, start) not in kept:
-                x, rows = ((self.x1, maps.left), (self.x2, maps.right))[side]
+                x, rows = ((self.x1, left), (self.x2, right))[side]
                 found = self._factors(x, start, rows)
                 if not self.keeps_all:
                     return found
@@ -158,15 +127,12 @@ class _Blocks:
             if not self.symmetric or b <= a
         ]
         held: tuple[int, list[Factor]] = (-1, [])
-        with progress("kernel", self.n1 * self.n2, "pair") as bar:
-            self._bar = bar
-            for a, b in pairs:
-                if held[0] != a:
-                    held = (a, block_of(0, a))
-                same = self.symmetric and a == b
-                right = held[1] if same else block_of(0 if self.symmetric else 1, b)
-                self._contract(kernels, held[1], right, (a, b))
-        return kernels
+        for a, b in pairs:
+            if held[0] != a:
+                held = (a, block_of(0, a))
+            same = self.symmetric and a == b
+            right_side = held[1] if same else block_of(0 if self.symmetric else 1, b)
+            self._contract(kernels, held[1], right_side, (a, b))
 
     def _factors(self, x: Inputs, start: int, maps: Tensor) -> list[Factor]:
         """Factors of one block, harvested batch by batch."""

@@ -21,7 +21,7 @@ class ParameterPlan:
     Attributes:
         parameter: Its name.
         way: ``"pairs"`` of positions, ``"gradient"`` per sample, from a layer rule each;
-            or ``"autodiff"``.
+            ``"head"``, the closed form of the last linear map; or ``"autodiff"``.
         uses: The operations it takes part in, as recorded.
         operations: Predicted multiply-adds of its matrix products; a term that shares
             G G'^T with others bears its part.
@@ -47,6 +47,8 @@ class Plan:
         rows: One line for each parameter.
         sample_bytes: What is kept of a sample.
         working_bytes: What is needed besides, for a sample at work.
+        making: Multiply-adds that make the factors of all samples, once.
+        passes: Multiply-adds of the model's forward and backward passes, once.
         in_order: Whether Jacobians need their columns in the parameter's order.
     """
 
@@ -57,6 +59,8 @@ class Plan:
     rows: list[ParameterPlan] = field(default_factory=list)
     sample_bytes: int = 0
     working_bytes: int = 0
+    making: int = 0
+    passes: int = 0
     in_order: bool = False
 
     @property
@@ -69,6 +73,13 @@ class Plan:
         """Uses that need the gradient of every mapped output."""
         of_gradients = {i for pairs in self.gradients.values() for i, _ in pairs}
         return sorted((set(self.pairs) - self.separable) | of_gradients)
+
+
+def _size_of_call(part: tuple[Use, Term]) -> int:
+    """Multiply-adds of a call with one term of it, for a sample."""
+    use, term = part
+    width = 1 if term.vocabulary or term.inputs is None else term.n_in
+    return use.call.groups * use.call.positions * use.call.n_out * width
 
 
 @dataclass(frozen=True)
@@ -116,14 +127,17 @@ class _Costs:
 
     def gradient(self, terms: Sequence[tuple[Use, Term]], size: int) -> int:
         """A per-sample gradient from G and A, and its product."""
-        making = sum(
-            use.call.groups
-            * use.call.positions
-            * use.call.n_out
-            * (1 if term.vocabulary else term.n_in)
-            for use, term in terms
-        )
-        return self.samples * self.n_mapped * making + self.product(size)
+        return self.making(terms) + self.product(size)
+
+    def making(self, terms: Sequence[tuple[Use, Term]]) -> int:
+        """Per-sample gradients from G and A, of every mapped output."""
+        return self.samples * self.n_mapped * sum(map(_size_of_call, terms))
+
+    def passes(self, structure: Structure, n_autodiff: int, n_cotangents: int) -> int:
+        """A forward pass, and a backward one for each cotangent."""
+        calls = ((use, term) for use in structure.uses.values() for term in use.call.terms)
+        own = sum(map(_size_of_call, calls)) * (1 + n_cotangents)
+        return self.samples * (own + 3 * self.n_mapped * n_autodiff)
 
     def product(self, size: int) -> int:
         """J J'^T of a Jacobian with ``size`` numbers for each sample and output."""
@@ -158,6 +172,13 @@ def make_plan(
     plan.gradients = {
         name: own for name, own in structure.terms.items() if ways[name][0] == "gradient"
     }
+    plan.making = sum(
+        costs.making([(structure.uses[i], structure.uses[i].call.terms[j]) for i, j in own])
+        for own in plan.gradients.values()
+    )
+    n_autodiff = sum(problem.parameters[n].numel() for n in structure.autodiff)
+    n_cotangents = problem.n_mapped if plan.every_output else 3
+    plan.passes = costs.passes(structure, n_autodiff, n_cotangents)
     kept = dict(_kept_bytes(plan, problem))
     plan.sample_bytes = sum(kept.values())
     plan.working_bytes = _working_bytes(plan, problem)

@@ -1,7 +1,7 @@
 """A model with what is asked of it, checked."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,10 @@ class Problem:
         """Whether each mapped output is a row of the kernel."""
         return self.maps.rows_per_sample > 1
 
+    def part(self, rows: slice) -> "Problem":
+        """The same for some of the mapped outputs, summed."""
+        return replace(self, maps=self.maps.part(rows))
+
 
 def prepare(
     model: nn.Module,
@@ -75,7 +79,7 @@ def check_second(problem: Problem, x2: Inputs) -> int:
 
 def require_symmetric(problem: Problem, outputs: Outputs) -> None:
     """Raise ValueError where a word of ``outputs`` gives no symmetric matrix."""
-    if outputs == "full" or not problem.maps.symmetric:
+    if outputs in ("full", "diagonal") or not problem.maps.symmetric:
         raise ValueError(
             f'outputs must give a symmetric matrix, got {outputs!r}. Use "flatten", '
             '"average", "mean_output" or a block (c, c).'

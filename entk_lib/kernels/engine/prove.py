@@ -15,7 +15,7 @@ from entk_lib.kernels.engine.layer_rules import Call, Term
 from entk_lib.kernels.engine.record import ChangedError, Path, Recording, record
 
 # A rule and autograd add the same products in another order.
-_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 # The probe's size divides no other axis, so that samples are not taken for positions.
 _PROBE_SIZES = (7, 11, 13, 17, 19, 23)
 
@@ -75,7 +75,7 @@ def prove_rules(model: nn.Module, parameters: dict[str, Tensor], x: Inputs) -> S
     random cotangent the sum of its terms is autograd's gradient, and if samples without
     a cotangent get exactly no gradient: else the rule takes something else for samples.
     """
-    probe = _probe_of(x)
+    probe = probe_of(x)
     n = _inputs.n_samples(probe)
     sizes: dict[int, int] = {}
     try:
@@ -89,7 +89,7 @@ def prove_rules(model: nn.Module, parameters: dict[str, Tensor], x: Inputs) -> S
     for weight in model.parameters():  # saved too, but once for all samples
         sizes.pop(weight.untyped_storage().data_ptr(), None)
     saved = sum(sizes.values()) // n
-    tolerance = _TOLERANCE.get(recording.outputs.dtype)
+    tolerance = TOLERANCE.get(recording.outputs.dtype)
     if tolerance is None:  # in half precision nothing can be told from rounding
         return Structure(recording.path, {}, {}, list(parameters), saved)
     cotangents = _cotangents(recording.outputs)
@@ -179,7 +179,15 @@ def _used_out_of_sight(recording: Recording) -> set[str]:
     return found
 
 
-def _probe_of(x: Inputs) -> Inputs:
+def random_cotangent(outputs: Tensor) -> Tensor:
+    """One that differs by sample, the same for outputs of the same shape."""
+    drawn = torch.randn(
+        outputs.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
+    return drawn.to(outputs)
+
+
+def probe_of(x: Inputs) -> Inputs:
     """A few samples of a batch from all over it, out of order, twice if too few."""
     n = _inputs.n_samples(x)
     lengths = [length for leaf in _inputs.leaves(x) for length in leaf.shape[1:]]

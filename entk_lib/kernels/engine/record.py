@@ -1,5 +1,6 @@
 """A forward pass that remembers what it did with each parameter."""
 
+import collections
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
@@ -30,12 +31,23 @@ class ChangedError(Exception):
 
 @dataclass(frozen=True)
 class Event:
-    """A recognised call, and where gradients of its result can be asked for."""
+    """A recognised call, and where gradients of its result can be asked for.
+
+    Attributes:
+        call: The call in canonical form.
+        edge: Where the graph holds its result.
+        shape: Of the result.
+        version: Of the tensor that it read, at the time.
+        place: The function's name, and which of its calls this is, from 1.
+        argument: Which of the call's tensors it read; None if none of them.
+    """
 
     call: Call
     edge: GradientEdge
     shape: torch.Size
     version: int
+    place: tuple[str, int]
+    argument: int | None
 
     def check(self) -> None:
         """Raise ChangedError if the input that the call read was written over since."""
@@ -165,6 +177,7 @@ class _Recorder(TorchFunctionMode):
         # Tensors are known by their identity: they may not be freed meanwhile.
         self._alive: list[object] = [leaves]
         self._known = None if per_sample is None else iter(per_sample)
+        self.counts: collections.Counter[str] = collections.Counter()
         self.per_sample: list[bool] = []
         self.events: list[Event | None] = []
         self.uses: list[str] = []
@@ -172,18 +185,20 @@ class _Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        called = name_of(func)
+        self.counts[called] += 1
         out = func(*args, **kwargs)
         names = [
             self.tracked[id(t)].parameter
-            for t in _tensors((*args, *kwargs.values()))
+            for t in tensors_in((*args, *kwargs.values()))
             if id(t) in self.tracked
         ]
         if names:
-            self._see(_name_of(func), names, func, args, kwargs, out)
+            self._see(called, names, func, args, kwargs, out)
         return out
 
     def _see(self, name, parameters, func, args, kwargs, out) -> None:
-        results = list(_tensors([out]))
+        results = list(tensors_in([out]))
         if not results or not results[0].is_floating_point():
             return  # a size, a device, a comparison
         if self._follow(name, func, args, kwargs, out):
@@ -199,11 +214,22 @@ class _Recorder(TorchFunctionMode):
             self.events.append(None)
             return
         version = 0 if call.reads is None else call.reads._version
-        self.events.append(Event(call, get_gradient_edge(out), out.shape, version))
+        given = tensors_in((*args, *kwargs.values()))
+        argument = next((i for i, t in enumerate(given) if t is call.reads), None)
+        self.events.append(
+            Event(
+                call,
+                get_gradient_edge(out),
+                out.shape,
+                version,
+                (name, self.counts[name]),
+                argument,
+            )
+        )
 
     def _follow(self, name, func, args, kwargs, out) -> bool:
         """Keep track of a tensor that holds a parameter's entries and nothing else."""
-        tensors = list(_tensors((*args, *kwargs.values())))
+        tensors = list(tensors_in((*args, *kwargs.values())))
         known = self.tracked.get(id(tensors[0]))
         if known is not None and len(tensors) == 1:
             if name in _MOVES:
@@ -221,9 +247,9 @@ class _Recorder(TorchFunctionMode):
         def moved(entries: Tensor) -> list[Tensor]:
             new_args = [entries if a is tensor else a for a in args]
             new_kwargs = {k: entries if v is tensor else v for k, v in kwargs.items()}
-            return list(_tensors([func(*new_args, **new_kwargs)]))
+            return list(tensors_in([func(*new_args, **new_kwargs)]))
 
-        for i, result in enumerate(_tensors([out])):
+        for i, result in enumerate(tensors_in([out])):
             part = known.moved(
                 lambda e, i=i: moved(e)[i], result.shape, distinct=_selects_once(func, args)
             )
@@ -264,7 +290,7 @@ def _numbered(leaf: Tensor) -> Callable[[], Tensor]:
 
 def _selects_once(func: Callable, args: Sequence[Any]) -> bool:
     """Whether a move names no entry twice, as a list of rows may."""
-    name = _name_of(func)
+    name = name_of(func)
     if name != "__getitem__":
         return name not in _REPEATS
     parts = args[1] if isinstance(args[1], tuple) else (args[1],)
@@ -273,15 +299,16 @@ def _selects_once(func: Callable, args: Sequence[Any]) -> bool:
     )
 
 
-def _tensors(arguments: Sequence[Any]) -> Iterator[Tensor]:
+def tensors_in(arguments: Sequence[Any]) -> Iterator[Tensor]:
+    """The tensors among arguments, those of lists and tuples too, in order."""
     for argument in arguments:
         if isinstance(argument, Tensor):
             yield argument
         elif isinstance(argument, (tuple, list)):
-            yield from _tensors(argument)
+            yield from tensors_in(argument)
 
 
-def _name_of(func: Callable) -> str:
+def name_of(func: Callable) -> str:
     """A function's name; for an attribute such as ``T``, the attribute's."""
     name = getattr(func, "__name__", "")
     if name == "__get__":

@@ -1,0 +1,204 @@
+"""The whole kernel: its last linear map apart, and outputs a part at a time."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from entk_lib import _checks, _inputs
+from entk_lib._inputs import Inputs
+from entk_lib._outputs import OutputMap
+from entk_lib._progress import progress
+from entk_lib.kernels.engine.contract import WORKING_BYTES, Blocks
+from entk_lib.kernels.engine.harvest import harvest
+from entk_lib.kernels.engine.head import find_head
+from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
+from entk_lib.kernels.engine.problem import Problem
+from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
+
+# The calls of a part of the outputs take as long as so many multiply-adds.
+_PART_COST = 10**8
+
+
+def kernel_matrices(
+    problem: Problem,
+    x1: Inputs,
+    x2: Inputs | None,
+    budget: int,
+    dtype: torch.dtype | None = None,
+) -> dict[str, Tensor]:
+    """Kernel of each of the problem's layers, exact, within a budget of bytes.
+
+    Args:
+        problem: The model and what is asked of it.
+        x1: Samples of the rows.
+        x2: Samples of the columns; None for x1 again.
+        budget: Memory that may be used, results included.
+        dtype: Of the kernel and its sums; None for the parameters'.
+
+    Raises:
+        MemoryError: If the kernel, or one sample's part of it, does not fit.
+        ValueError: If the kernel is not finite.
+    """
+    head = find_head(problem, x1, x2)
+    kernels: dict[str, Tensor] = {}
+    if head is None:
+        kernels = _kernels_of(problem, x1, x2, budget, dtype)
+    else:
+        if head.below is not None:
+            kernels = _kernels_of(head.below, x1, x2, budget, dtype)
+        kernels = head.add_own(kernels, x1, x2, dtype)
+    for layer, kernel in kernels.items():
+        what = f"the kernel of layer {layer!r}" if layer else "the kernel"
+        _checks.require_finite(what, kernel)
+    return kernels
+
+
+def explain_plan(
+    problem: Problem, x1: Inputs, x2: Inputs | None, budget: int
+) -> list[ParameterPlan]:
+    """The way that `kernel_matrices` would take for each parameter, in their order."""
+    head = find_head(problem, x1, x2)
+    below, n1 = (problem if head is None else head.below), _inputs.n_samples(x1)
+    found: dict[str, ParameterPlan] = {}
+    if below is not None:
+        structure = prove_rules(below.model, below.parameters, x1)
+        try:
+            size, blocks = _largest_part(below, structure, x1, x2, budget, None)
+            plan, times = blocks.plan, -(-below.n_mapped // size)
+        except MemoryError:  # nothing is computed: it may be asked for
+            n2 = n1 if x2 is None else _inputs.n_samples(x2)
+            symmetric = x2 is None and below.maps.symmetric
+            plan, times = make_plan(below, structure, n1, n2, symmetric=symmetric), 1
+        found = {
+            row.parameter: replace(row, operations=row.operations * times)
+            for row in plan.rows
+        }
+    if head is not None:
+        n2 = n1 if x2 is None else _inputs.n_samples(x2)
+        for name in filter(None, head.names):
+            size = head.weight.shape[1] if name == head.names[0] else 1
+            own = ParameterPlan(
+                name, "head", [head.use], n1 * n2 * size, (n1 + n2) * 8 * size
+            )
+            if name in found:
+                own = replace(
+                    own,
+                    way=f"head, {found[name].way}",
+                    uses=[*found[name].uses, head.use],
+                    operations=own.operations + found[name].operations,
+                    bytes=own.bytes + found[name].bytes,
+                )
+            found[name] = own
+    return [found[name] for name in problem.parameters]
+
+
+def _kernels_of(
+    problem: Problem, x1: Inputs, x2: Inputs | None, budget: int, dtype: torch.dtype | None
+) -> dict[str, Tensor]:
+    """The same without the last linear map, in parts of the outputs where it pays."""
+    n1, n2 = (_inputs.n_samples(x1 if x is None else x) for x in (x1, x2))
+    layers = list(dict.fromkeys(problem.layers.values()))
+    each = problem.maps.rows_per_sample
+    extra = (problem.n_mapped,) if problem.maps.layout == "each" else ()
+
+    def compute(structure: Structure) -> dict[str, Tensor]:
+        size, blocks = _largest_part(problem, structure, x1, x2, budget, dtype)
+        shape = (*extra, n1 * each, n2 * each)
+        kernels = {
+            layer: torch.zeros(shape, dtype=blocks.dtype, device=problem.device)
+            for layer in layers
+        }
+        parts = range(0, problem.n_mapped, size)
+        with progress("kernel", len(parts) * n1 * n2, "pair") as bar:
+            for start in parts:
+                if problem.maps.layout != "rows":
+                    blocks.problem = problem.part(slice(start, start + size))
+                into = {layer: k[start] if extra else k for layer, k in kernels.items()}
+                blocks.add_to(into, bar)
+        return {layer: k.movedim(0, -1) if extra else k for layer, k in kernels.items()}
+
+    structure = prove_rules(problem.model, problem.parameters, x1)
+    return first_that_holds(structure, compute)
+
+
+def _largest_part(
+    problem: Problem,
+    structure: Structure,
+    x1: Inputs,
+    x2: Inputs | None,
+    budget: int,
+    dtype: torch.dtype | None,
+) -> tuple[int, "Blocks"]:
+    """How many mapped outputs are taken at a time: all, or fewer where that is cheaper.
+
+    All of them keep so much of each sample that few samples fit at a time, and each
+    block of samples is harvested again for every other one. Fewer outputs leave room for
+    all samples, but what does not depend on the outputs is done once for each part.
+    """
+
+    def blocks_of(size: int) -> Blocks:
+        whole = problem.maps.layout == "rows"
+        part = problem if whole else problem.part(slice(0, size))
+        return Blocks(part, structure, x1, x2, budget, dtype, problem)
+
+    if problem.maps.layout == "rows":
+        return problem.n_mapped, blocks_of(problem.n_mapped)
+    if problem.maps.layout == "each":
+        return 1, blocks_of(1)
+    size, best = problem.n_mapped, None
+    while True:
+        try:
+            blocks = blocks_of(size)
+        except MemoryError:
+            if size == 1 and best is None:
+                raise
+        else:
+            cost = -(-problem.n_mapped // size) * (blocks.operations + _PART_COST)
+            if best is None or cost < best[0]:
+                best = cost, size, blocks
+            if blocks.keeps_all:
+                break
+        if size == 1:
+            break
+        size = -(-size // 2)
+    assert best is not None
+    return best[1], best[2]
+
+
+def kernel_trace(problem: Problem, x: Inputs, budget: int) -> float:
+    """Sum of the diagonal of a symmetric kernel, without the kernel."""
+    side, n = problem.maps.left, _inputs.n_samples(x)
+    summed = replace(problem, maps=OutputMap(side, side, "sum"))
+    head = find_head(summed, x)
+    own = 0.0 if head is None else head.trace(x)
+    below = summed if head is None else head.below
+    if below is None:
+        return own
+    structure = prove_rules(below.model, below.parameters, x)
+    trace = own + first_that_holds(structure, lambda s: _trace_of(below, s, x, n, budget))
+    _checks.require_finite("the kernel", torch.tensor(trace))
+    return trace
+
+
+def _trace_of(
+    problem: Problem, structure: Structure, x: Inputs, n: int, budget: int
+) -> float:
+    room, size = min(budget // 2, WORKING_BYTES), problem.n_mapped
+    while True:  # so many outputs at a time that a few samples fit
+        plan = make_plan(problem.part(slice(0, size)), structure, 1, 1)
+        bytes_each = max(1, 2 * plan.sample_bytes + plan.working_bytes)
+        if size == 1 or 8 * bytes_each <= room:
+            break
+        size = -(-size // 2)
+    batch, total = max(1, room // bytes_each), 0.0
+    parts = range(0, problem.n_mapped, size)
+    with progress("trace", n * len(parts), "sample") as bar:
+        for start in parts:
+            part = problem.part(slice(start, start + size))
+            rows = part.maps.left.rows(slice(None))
+            for i in range(0, n, batch):
+                few = _inputs.take(x, slice(i, i + batch))
+                total += sum(f.trace() for f in harvest(part, plan, few, rows))
+                bar.update(_inputs.n_samples(few))
+    return total

@@ -19,7 +19,7 @@ from entk_lib.features import (
 from entk_lib.kernels import ntk_spectrum
 from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
-from entk_lib.training import adamw, train_many
+from entk_lib.training import adamw, closed_forms, train_many
 
 _MODULUS = 29
 # Where the chapter has its cliffs.
@@ -114,7 +114,12 @@ def _too_little() -> str:
         model = QuadraticMLP(2 * _MODULUS, _MODULUS, 512, seed=0)
         known, _ = modular_addition.split(len(x), fraction, seed=0)
         train_many(
-            [model], x[known][None], y[known][None], steps=500, optimizer=adamw(0.05)
+            [model],
+            x[known][None],
+            y[known][None],
+            steps=500,
+            optimizer=adamw(0.05),
+            gradients=closed_forms.quadratic_mlp(),
         )
         vectors = ntk_spectrum(model, x, k=_TWO).eigenvectors[:, _ONE:_TWO]
         shared.append(subspace_overlap(vectors, waves))

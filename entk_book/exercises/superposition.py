@@ -12,7 +12,7 @@ from entk_lib.kernels import ntk_spectrum
 from entk_lib.spectra import find_cliffs
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
-from entk_lib.training import train_many, weighted_squared_error
+from entk_lib.training import closed_forms, train_many, weighted_squared_error
 
 _FEATURES, _HIDDEN, _SAMPLES = 50, 10, 500
 
@@ -25,7 +25,14 @@ def _sparser() -> str:
         [superposition.sample(_SAMPLES, _FEATURES, s, seed=0) for s in (0.9, 0.97)]
     )
     weights = superposition.importances(_FEATURES)
-    train_many(models, x, x, steps=2000, loss=weighted_squared_error(weights))
+    train_many(
+        models,
+        x,
+        x,
+        steps=2000,
+        loss=weighted_squared_error(weights),
+        gradients=closed_forms.tied_autoencoder(weights),
+    )
     dense, sparse = (model.n_reconstructed() for model in models)
     if dense == sparse:
         return "as many"

@@ -12,7 +12,7 @@ import entk_lib as entk
 from entk_lib import Spectrum
 from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
-from entk_lib.training import State, adamw, train_many
+from entk_lib.training import State, adamw, closed_forms, train_many
 
 MODULUS, WIDTH = 29, 512
 
@@ -123,6 +123,7 @@ def train_adders(
         torch.stack([y[known] for y, (known, _) in zip(targets, splits, strict=True)]),
         steps=steps,
         optimizer=adamw(0.05),
+        gradients=closed_forms.quadratic_mlp(),
         snapshot_every=snapshot_every,
     )
     for network in networks:

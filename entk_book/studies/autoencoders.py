@@ -10,7 +10,7 @@ from torch import Tensor
 
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
-from entk_lib.training import train_many, weighted_squared_error
+from entk_lib.training import closed_forms, train_many, weighted_squared_error
 
 N_FEATURES = 50
 
@@ -80,12 +80,14 @@ def train_autoencoders(
     )
     starts = [TiedAutoencoder(n_features, n_hidden, seed=100 + s) for s in seeds]
     networks = copy.deepcopy(starts)
+    weights = superposition.importances(n_features)
     results = train_many(
         networks,
         x,
         x,
         steps=steps,
-        loss=weighted_squared_error(superposition.importances(n_features)),
+        loss=weighted_squared_error(weights),
+        gradients=closed_forms.tied_autoencoder(weights),
         record_every=record_every,
     )
     return [

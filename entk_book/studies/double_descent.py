@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import entk_lib as entk
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
-from entk_lib.training import adamw, train, train_many
+from entk_lib.training import adamw, closed_forms, train_many
 from entk_lib.training.schedules import scheduled, warmup_cosine
 
 N_FEATURES, N_HIDDEN, N_SEEDS, STEPS = 100, 2, 5, 2000
@@ -138,6 +138,7 @@ def train_sizes(
     options: dict[str, Any] = {
         "steps": steps,
         "optimizer": scheduled(adamw(0.02, weight_decay=0.1), schedule),
+        "gradients": closed_forms.tied_autoencoder(),
         "record_every": steps,
     }
     small = [size for size in sizes if _STACK % size == 0]
@@ -145,9 +146,9 @@ def train_sizes(
         x = torch.stack([d.repeat(_STACK // size, 1) for size in small for d in data[size]])
         train_many([n for size in small for n in networks[size]], x, x, **options)
     for size in sizes:
-        if size not in small:  # a stack saves nothing where batches are large
+        if size not in small:  # one by one: a stack of large batches leaves the cache
             for network, samples in zip(networks[size], data[size], strict=True):
-                train(network, samples, samples, **options)
+                train_many([network], samples[None], samples[None], **options)
     return Grid(data, networks, untrained())
 
 

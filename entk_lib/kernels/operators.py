@@ -241,7 +241,8 @@ class NTKOperator:
         graphs = self._remembered()
         if graphs is not None:
             pairs = zip(graphs, self._chunks, strict=True)
-            return sum(graph.pull(cotangents[chunk]) for graph, chunk in pairs)
+            pulled = [graph.pull(cotangents[chunk]) for graph, chunk in pairs]
+            return torch.stack(pulled).sum(0) if len(pulled) > 1 else pulled[0]
         parameters = self._problem.parameters
         total = torch.zeros(
             sum(p.numel() for p in parameters.values()),

@@ -34,21 +34,19 @@ def tied_autoencoder(weights: Float[Tensor, " outputs"] | None = None) -> Closed
 
     def losses_and_gradients(state: State, x: Tensor, y: Tensor) -> tuple[Tensor, State]:
         weight, bias = state["weight"], state["bias"]
-        hidden = x @ weight.mT
-        output = torch.baddbmm(
-            bias.unsqueeze(1), hidden, weight, out=memory.like("output", y)
-        ).clamp_min_(0)
-        is_open = torch.gt(output, 0, out=memory.like("open", y, torch.bool))
-        error = output.sub_(y)
+        # Samples last where the sum runs over features: that product is three times as
+        # fast as with features last.
+        hidden = weight @ memory.turned(x)
+        output = memory.like("output", y)
+        torch.baddbmm(bias.unsqueeze(1), hidden.mT, weight, out=output)
+        error = memory.like("error", y)
+        torch.sub(output.relu_(), y, out=error)
         scale = 2 / (y.shape[1] * y.shape[2])
-        slope = torch.mul(
-            error,
-            scale if weights is None else scale * weights,
-            out=memory.like("slope", y),
-        )
-        losses = _inner(error, slope) / 2
-        slope.mul_(is_open)
-        gradient = torch.baddbmm(hidden.mT @ slope, (slope @ weight.mT).mT, x)
+        slope = memory.like("slope", y)
+        torch.mul(error, scale if weights is None else scale * weights, out=slope)
+        losses = torch.linalg.vecdot(error.flatten(1), slope.flatten(1)) / 2
+        slope = torch.ops.aten.threshold_backward(slope, output, 0)  # where f is open
+        gradient = torch.baddbmm(hidden @ slope, weight @ slope.mT, x)
         return losses, {"weight": gradient, "bias": slope.sum(1)}
 
     return losses_and_gradients
@@ -94,6 +92,15 @@ class _Memory:
 
     def __init__(self) -> None:
         self._buffers: dict[str, Tensor] = {}
+        self._turned = torch.empty(0), torch.empty(0)
+
+    def turned(self, tensor: Tensor) -> Tensor:
+        """A copy with the last two axes exchanged, made once for the same tensor."""
+        source, copy = self._turned
+        if source is not tensor:
+            copy = tensor.mT.contiguous()
+            self._turned = tensor, copy
+        return copy
 
     def like(self, name: str, tensor: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """A buffer of a tensor's shape; what it holds is left over."""
@@ -103,8 +110,3 @@ class _Memory:
             found = torch.empty(tensor.shape, dtype=dtype, device=tensor.device)
             self._buffers[name] = found
         return found
-
-
-def _inner(one: Tensor, other: Tensor) -> Tensor:
-    """Inner product of each model's part, in float32 sums of short rows."""
-    return torch.einsum("mnc,mnc->mn", one, other).sum(1)

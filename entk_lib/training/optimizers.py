@@ -6,7 +6,7 @@ from entk_lib.training.results import MakeOptimizer
 
 
 def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
-    """Adam with torch's other defaults, for `train`.
+    """Adam with torch's other defaults, for `train`; one call for all parameters.
 
     Args:
         learning_rate: Step size.
@@ -19,11 +19,13 @@ def adam(learning_rate: float = 1e-3) -> MakeOptimizer:
         >>> adam(0.1)([nn.Parameter(torch.zeros(1))]).defaults["lr"]
         0.1
     """
-    return lambda parameters: torch.optim.Adam(list(parameters), lr=learning_rate)
+    return lambda parameters: torch.optim.Adam(
+        list(parameters), lr=learning_rate, fused=True
+    )
 
 
 def adamw(learning_rate: float, weight_decay: float = 0.01) -> MakeOptimizer:
-    """AdamW with torch's other defaults, for `train`.
+    """AdamW with torch's other defaults, for `train`; one call for all parameters.
 
     Args:
         learning_rate: Step size.
@@ -38,5 +40,5 @@ def adamw(learning_rate: float, weight_decay: float = 0.01) -> MakeOptimizer:
         0.01
     """
     return lambda parameters: torch.optim.AdamW(
-        list(parameters), lr=learning_rate, weight_decay=weight_decay
+        list(parameters), lr=learning_rate, weight_decay=weight_decay, fused=True
     )

@@ -1,7 +1,7 @@
 """Chapter 1, a network that learns features: its kernels at the start and later."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from entk_book.studies.tangent_kernel import EXACT, sgd
 from entk_lib import LinearizedPredictor
 from entk_lib.toys.models import ReLUNetwork
-from entk_lib.training import TrainingResult, train
+from entk_lib.training import TrainingResult, closed_forms, train_many
 
 WAYS = ("start, around the model", "start, around zero", "end, around zero")
 
@@ -110,7 +110,7 @@ class RichRun:
 
 
 def train_rich(
-    task: Task, seeds: Iterable[int] = range(5), *, width: int = 128, steps: int = 4000
+    task: Task, seeds: Sequence[int] = range(5), *, width: int = 128, steps: int = 4000
 ) -> list[RichRun]:
     """Train networks that learn features.
 
@@ -123,18 +123,22 @@ def train_rich(
     Returns:
         One run a seed, with twenty snapshots.
     """
+    models = [rich_network(seed, width) for seed in seeds]
+    starts = [
+        (regression(model, task, "model"), regression(model, task, "zero"))
+        for model in models
+    ]
+    results = train_many(
+        models,
+        task.x_train.expand(len(models), -1, -1),
+        task.y_train.expand(len(models), -1, -1),
+        steps=steps,
+        optimizer=sgd(2.0),
+        gradients=closed_forms.relu_network(models[0].output_scale),
+        snapshot_every=steps // 20,
+    )
     runs = []
-    for seed in seeds:
-        model = rich_network(seed, width)
-        start = [regression(model, task, "model"), regression(model, task, "zero")]
-        result = train(
-            model,
-            task.x_train,
-            task.y_train,
-            steps=steps,
-            optimizer=sgd(2.0),
-            snapshot_every=steps // 20,
-        )
+    for seed, model, start, result in zip(seeds, models, starts, results, strict=True):
         end = regression(model, task, "zero")
         with torch.no_grad():
             trained = model(task.x_fresh)

@@ -14,7 +14,7 @@ import entk_lib as entk
 from entk_book.ledger import Claim
 from entk_lib import LinearizedPredictor, analytic
 from entk_lib.toys.models import ReLUNetwork
-from entk_lib.training import MakeOptimizer, train
+from entk_lib.training import MakeOptimizer, closed_forms, train_many
 
 EXACT: dict[str, Any] = {"dtype": torch.float64}
 ANGLES = torch.linspace(-math.pi, math.pi, 11, **EXACT)[:-1]
@@ -86,29 +86,38 @@ class Predicted:
         return self.before.r_squared(points, self.network(points))
 
 
-def train_on_circle(width: int, seed: int, steps: int = 2000) -> Predicted:
-    """Predict a network by its kernel at the start, then train it on ten points.
+def train_on_circle(width: int, seeds: Sequence[int], steps: int = 2000) -> list[Predicted]:
+    """Predict networks by their kernels at the start, then train them on ten points.
 
     Args:
         width: Hidden units.
-        seed: Of the start.
+        seeds: Of the starts, one a network.
         steps: Updates.
 
     Returns:
-        The network and the prediction.
+        The networks and their predictions.
     """
     x, y = on_circle(ANGLES), target(ANGLES)
-    model = ReLUNetwork(2, width, seed=seed, **EXACT)
-    start_kernel = entk.empirical_ntk(model, x)
-    before = LinearizedPredictor(model, x, y, ridge=1e-8)
-    train(model, x, y, steps=steps, optimizer=sgd(0.2))
-    end_kernel = entk.empirical_ntk(model, x)
-    moved = float((end_kernel - start_kernel).norm() / start_kernel.norm())
-    return Predicted(model, before, moved)
+    models = [ReLUNetwork(2, width, seed=seed, **EXACT) for seed in seeds]
+    start_kernels = [entk.empirical_ntk(model, x) for model in models]
+    before = [LinearizedPredictor(model, x, y, ridge=1e-8) for model in models]
+    train_many(
+        models,
+        x.expand(len(models), -1, -1),
+        y.expand(len(models), -1, -1),
+        steps=steps,
+        optimizer=sgd(0.2),
+        gradients=closed_forms.relu_network(),
+    )
+    moved = [
+        float((entk.empirical_ntk(model, x) - start).norm() / start.norm())
+        for model, start in zip(models, start_kernels, strict=True)
+    ]
+    return [Predicted(*parts) for parts in zip(models, before, moved, strict=True)]
 
 
 def over_widths(
-    widths: Sequence[int], seeds: Iterable[int], steps: int = 2000
+    widths: Sequence[int], seeds: Sequence[int], steps: int = 2000
 ) -> tuple[Float[Tensor, "seeds widths"], Float[Tensor, "seeds widths"]]:
     """How well the kernel at the start predicts, and how far it moves, by width.
 
@@ -120,9 +129,9 @@ def over_widths(
     Returns:
         R² against the trained network, and movements; one row a seed.
     """
-    groups = [[train_on_circle(width, seed, steps) for width in widths] for seed in seeds]
-    shares = torch.tensor([[one.r_squared(FINE) for one in row] for row in groups])
-    return shares, torch.tensor([[one.moved for one in row] for row in groups])
+    groups = [train_on_circle(width, list(seeds), steps) for width in widths]
+    shares = torch.tensor([[one.r_squared(FINE) for one in group] for group in groups])
+    return shares.T, torch.tensor([[one.moved for one in group] for group in groups]).T
 
 
 def one_step_errors(rates: Float[Tensor, " n"], width: int = 64) -> list[float]:

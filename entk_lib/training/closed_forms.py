@@ -87,6 +87,42 @@ def quadratic_mlp() -> ClosedForm:
     return losses_and_gradients
 
 
+def relu_network(output_scale: float = 1.0) -> ClosedForm:
+    r"""The closed form of `entk_lib.toys.models.ReLUNetwork` under the mean squared error.
+
+    Backpropagation by hand, all models in one product a layer: with :math:`e` the gradient
+    at a layer's result, its weight has :math:`e a^\top / \sqrt n`, a the layer's n inputs.
+
+    Args:
+        output_scale: Of the networks.
+
+    Returns:
+        For `train_many`.
+    """
+
+    def losses_and_gradients(state: State, x: Tensor, y: Tensor) -> tuple[Tensor, State]:
+        names = [f"layers.{i}.weight" for i in range(len(state))]
+        layers = [state[name] for name in names]
+        roots = [layer.shape[2] ** 0.5 for layer in layers]
+        inputs = [x]
+        for layer, root in zip(layers[:-1], roots[:-1], strict=True):
+            inputs.append((inputs[-1] @ layer.mT).mul_(2**0.5 / root).relu_())
+        output = inputs[-1] @ layers[-1].mT
+        error = output.mul_(output_scale / roots[-1]).sub_(y)
+        losses = error.square().mean((1, 2))
+        slope = error.mul_(2 * output_scale / (error.shape[1] * error.shape[2]))
+        gradients: State = {}
+        for i in reversed(range(len(layers))):
+            slope = slope / roots[i]
+            gradients[names[i]] = slope.mT @ inputs[i]
+            if i > 0:
+                back = (slope @ layers[i]).mul_(2**0.5)
+                slope = torch.ops.aten.threshold_backward(back, inputs[i], 0)
+        return losses, gradients
+
+    return losses_and_gradients
+
+
 class _Memory:
     """Buffers by name that are used again at every step."""
 

@@ -155,7 +155,7 @@ def test_nulls_and_open_outputs_are_drawn_by_feature(ax):
 
 
 def test_the_circle_shows_network_prediction_and_data(ax):
-    one = train_on_circle(4, 0, steps=2)
+    (one,) = train_on_circle(4, [0], steps=2)
     tangent_kernel.on_the_circle(one, ax)
     labels = [line.get_label() for line in ax.lines]
     assert labels == ["trained network", "kernel at the start", "training data"]

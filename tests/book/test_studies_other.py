@@ -37,7 +37,9 @@ class TestTangentKernel:
 
     @pytest.mark.sweep
     def test_a_wide_network_moves_its_kernel_less(self):
-        narrow, wide = (tangent_kernel.train_on_circle(w, 0, steps=50) for w in (8, 512))
+        (narrow,), (wide,) = (
+            tangent_kernel.train_on_circle(w, [0], steps=50) for w in (8, 512)
+        )
         assert wide.moved < narrow.moved
         shares, moved = tangent_kernel.over_widths((8,), [0], steps=50)
         assert moved[0, 0] == pytest.approx(narrow.moved)

@@ -13,6 +13,8 @@ import torch
 from hypothesis import settings
 from matplotlib import pyplot as plt
 
+from entk_lib.kernels import ntk_spectra
+
 matplotlib.use("Agg")
 settings.register_profile("suite", derandomize=True, deadline=None, max_examples=25)
 settings.register_profile("quick", derandomize=True, deadline=None, max_examples=2)
@@ -68,4 +70,12 @@ def set_memory(monkeypatch):
     """A function that makes the library believe in so many free bytes."""
     return lambda n_bytes: monkeypatch.setattr(
         _checks, "available_memory", lambda device: n_bytes
+    )
+
+
+@pytest.fixture
+def choose_side(monkeypatch):
+    """A function that makes every spectrum come from one side."""
+    return lambda side: monkeypatch.setattr(
+        ntk_spectra.Size, "cheapest", lambda self, k, budget: side
     )

@@ -37,6 +37,7 @@ class Size:
 
     problem: Problem
     n: int
+    tolerance: float | None = None
 
     @property
     def rows(self) -> int:
@@ -77,7 +78,8 @@ class Size:
             each = passes * (one_pass + _PRODUCT_OVERHEAD)
             each += 2 * self._vectors(k) * rows
             products = _PRODUCTS_AT_LEAST + _PRODUCTS_EACH * (k or 0)
-            found["products"] = products * each * _MATRIX_FREE_GAIN
+            gain = _MATRIX_FREE_GAIN if self.tolerance is None else 1
+            found["products"] = products * each * gain
         return found
 
     def fitting(self, k: int | None, budget: int) -> str | None:

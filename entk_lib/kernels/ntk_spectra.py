@@ -32,6 +32,7 @@ def ntk_spectrum(
     outputs: Outputs = "average",
     output_weights: Float[Tensor, "*outputs"] | None = None,
     parameters: Iterable[str] | str | None = None,
+    tolerance: float | None = None,
     memory: float | None = None,
     process_group: Any = None,
     timeout: float = 300.0,
@@ -51,6 +52,9 @@ def ntk_spectrum(
         outputs: ``"average"``, ``"flatten"``, ``"mean_output"`` or a block ``(c, c)``.
         output_weights: As in `empirical_ntk`.
         parameters: As in `empirical_ntk`.
+        tolerance: How exact the k pairs must be where Lanczos finds them: the residual
+            ``|K v - value v|`` of each, relative to the largest eigenvalue. What was
+            reached is `Spectrum.residual`. ``None``: rounding.
         memory: GiB that may be used. ``None``: half of what is free.
         process_group: As in `NTKOperator`: x is this rank's share of the samples, and
             every rank gets the spectrum of the kernel of all of them.
@@ -61,7 +65,8 @@ def ntk_spectrum(
 
     Raises:
         ValueError: As in `empirical_ntk`; also if ``k`` exceeds the kernel's numerical
-            rank, or the words of ``outputs`` do not give a symmetric matrix.
+            rank, the words of ``outputs`` do not give a symmetric matrix, or a
+            ``tolerance`` comes without ``k`` or is not between 0 and 1.
         TypeError: As in `empirical_ntk`.
         MemoryError: If no side fits, before it is computed.
         RuntimeError: If Lanczos does not converge, or another rank fails or is late.
@@ -83,7 +88,8 @@ def ntk_spectrum(
     n = _inputs.n_samples(x)
     if ranks is not None:
         budget, n = ranks.smallest(budget), sum(ranks.counts(n))
-    size = Size(problem, n)
+    _check_tolerance(tolerance, k)
+    size = Size(problem, n, tolerance)
     if k is not None:
         _checks.require_count("k", k)
         if k > size.smaller:
@@ -108,11 +114,30 @@ def ntk_spectrum(
             process_group=process_group,
             timeout=timeout,
         )
-        found = _from_products(operator, k, ranks)
-    return spectra.build_spectrum(*found, problem.dtype)
+        found = _from_products(operator, k, tolerance, ranks)
+    values, vectors, trace, residual = found
+    return spectra.build_spectrum(values, vectors, trace, problem.dtype, residual)
 
 
-Found = tuple[Tensor, Tensor, float]
+# Eigenvalues, eigenvectors, trace, and the residual where pairs are not exact.
+Found = tuple[Tensor, Tensor, float, float | None]
+
+
+def _check_tolerance(tolerance: float | None, k: int | None) -> None:
+    if tolerance is None:
+        return
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)):
+        raise TypeError(f"tolerance must be a number or None, got {tolerance!r}.")
+    if not 0 < tolerance < 1:
+        raise ValueError(
+            f"tolerance must be between 0 and 1, got {tolerance}. It is a residual beside "
+            "the largest eigenvalue, such as 1e-2."
+        )
+    if k is None:
+        raise ValueError(
+            f"a tolerance goes with a number of eigenpairs, got tolerance={tolerance} and "
+            "k=None. All eigenpairs come from a full decomposition: leave it out."
+        )
 
 
 def _from_kernel_side(
@@ -134,7 +159,7 @@ def _from_kernel_side(
         kernel = ranks.rows(own)
         kernel = (kernel + kernel.mT) / 2
     values, vectors = spectra.leading_eigenpairs(kernel, k, size=size.columns)
-    return values, vectors, float(kernel.diagonal().sum())
+    return values, vectors, float(kernel.diagonal().sum()), None
 
 
 def _from_gram_side(
@@ -176,30 +201,51 @@ def _from_gram_side(
         vectors[alive] = factor @ to_rows
     if ranks is not None:
         vectors = ranks.rows(vectors)
-    return values, vectors, float(gram.diagonal().sum())
+    return values, vectors, float(gram.diagonal().sum()), None
 
 
-def _from_products(operator: NTKOperator, k: int, ranks: Ranks | None) -> Found:
+def _from_products(
+    operator: NTKOperator, k: int, tolerance: float | None, ranks: Ranks | None
+) -> Found:
     """The same by Lanczos on products, led by rank 0."""
     rows, dtype = operator.shape[0], operator.dtype
 
-    def solve(product: spectra.Product) -> tuple[Tensor, Tensor]:
+    def solve(product: spectra.Product) -> tuple[Tensor, ...]:
         with progress("Lanczos", None, "product") as bar:
 
             def counted(vector: Tensor) -> Tensor:
+                image = product(vector)
                 bar.update()
-                return product(vector)
+                return image
 
-            return spectra.few_largest_of_product(counted, rows, k, dtype)
+            if tolerance is None:
+                return spectra.few_largest_of_product(counted, rows, k, dtype)
+            found = spectra.few_largest_to_tolerance(
+                counted,
+                rows,
+                k,
+                dtype,
+                tolerance,
+                told=lambda residual: bar.set_postfix_str(f"residual {residual:.1e}"),
+            )
+            residual = found.residuals.max() / found.values[0]
+            return found.values, found.vectors, residual.reshape(1)
 
     if ranks is None:
-        values, vectors = solve(operator.__matmul__)
+        found = solve(operator.product)
     else:
-        led = ranks.lead(operator.__matmul__, solve, rows, dtype) or (None, None)
-        values = ranks.share(led[0], (k,), dtype)
-        vectors = ranks.share(led[1], (rows, k), dtype)
-    spectra.numerical_rank(values, rows, torch.finfo(dtype).eps, k)
-    return values.to(operator.device), vectors.to(operator.device), operator.trace()
+        led = ranks.lead(operator.product, solve, rows, dtype)
+        shapes = [(k,), (rows, k), *([] if tolerance is None else [(1,)])]
+        given = [None] * len(shapes) if led is None else led
+        found = [
+            ranks.share(part, shape, dtype)
+            for part, shape in zip(given, shapes, strict=True)
+        ]
+    values, vectors = (part.to(operator.device) for part in found[:2])
+    residual = None if tolerance is None else float(found[2])
+    if tolerance is None:
+        spectra.numerical_rank(values, rows, torch.finfo(dtype).eps, k)
+    return values, vectors, operator.trace(), residual
 
 
 def _add_upper_product(gram: Tensor, factor: Tensor) -> None:

@@ -144,10 +144,9 @@ class NTKOperator:
         found = []
         with progress("products", columns.shape[1], "vector") as bar:
             for column in columns.mT:
-                found.append(self._product(column))
+                found.append(self.product(column))
                 bar.update()
         products = torch.stack(found, 1)
-        _checks.require_finite("the kernel", products)
         return products.reshape(vectors.shape)
 
     def trace(self, *, products: int | None = None, seed: int = 0) -> float:
@@ -190,7 +189,18 @@ class NTKOperator:
         left = (probes * (self @ probes)).sum(dtype=torch.float64) / third
         return float(caught + left)
 
-    def _product(self, vector: Tensor) -> Tensor:
+    def product(self, vector: Tensor) -> Tensor:
+        """The kernel times one vector ``(n,)``, of its dtype and on its device.
+
+        Args:
+            vector: Not checked: for a solver, which multiplies often.
+
+        Returns:
+            The product.
+
+        Raises:
+            ValueError: If it is not finite.
+        """
         maps = self._problem.maps.left
         own = vector[self._rows]
         result = torch.zeros_like(own)
@@ -202,7 +212,10 @@ class NTKOperator:
             if self._ranks is not None:
                 self._ranks.add_up(pulled)
             result += part.apply(self._push(pulled)).reshape(-1)
-        return result if self._ranks is None else self._ranks.rows(result)
+        if self._ranks is not None:
+            result = self._ranks.rows(result)
+        _checks.require_finite("the kernel", result)
+        return result
 
     def _remembered(self) -> list[Remembered] | None:
         """The graphs of all chunks, where they fit and give the right products."""

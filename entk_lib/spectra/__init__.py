@@ -9,7 +9,11 @@ from entk_lib.spectra.decompose import (
     leading_eigenpairs,
     numerical_rank,
 )
-from entk_lib.spectra.lanczos import Product, few_largest_of_product
+from entk_lib.spectra.lanczos import (
+    Product,
+    few_largest_of_product,
+    few_largest_to_tolerance,
+)
 
 __all__ = [
     "Cliff",
@@ -18,6 +22,7 @@ __all__ = [
     "build_spectrum",
     "factor_spectrum",
     "few_largest_of_product",
+    "few_largest_to_tolerance",
     "find_cliffs",
     "kernel_spectrum",
     "leading_eigenpairs",

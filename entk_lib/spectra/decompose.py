@@ -23,11 +23,15 @@ class Spectrum:
             sign (the entry of largest magnitude is made positive), and within a
             degenerate eigenvalue up to a rotation.
         trace: Sum of *all* eigenvalues of the kernel, also of those not held here.
+        residual: Largest ``|K v - value v|`` of a pair, relative to the largest
+            eigenvalue, where pairs were asked for to a tolerance; ``None`` where they are
+            those of a full decomposition, exact to rounding.
     """
 
     eigenvalues: Float[Tensor, " k"]
     eigenvectors: Float[Tensor, "n k"]
     trace: float
+    residual: float | None = None
 
     def __len__(self) -> int:
         """Number of eigenpairs held."""
@@ -186,9 +190,10 @@ def build_spectrum(
     vectors: Float[Tensor, "n k"],
     trace: float,
     dtype: torch.dtype,
+    residual: float | None = None,
 ) -> Spectrum:
     """A Spectrum from eigenpairs: signs fixed, unit columns, cast to ``dtype``."""
     if vectors.shape[1]:
         peak = vectors.gather(0, vectors.abs().argmax(0, keepdim=True))
         vectors = vectors * torch.where(peak < 0, -1.0, 1.0)
-    return Spectrum(values.to(dtype), vectors.to(dtype), trace)
+    return Spectrum(values.to(dtype), vectors.to(dtype), trace, residual)

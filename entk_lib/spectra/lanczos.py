@@ -1,6 +1,7 @@
-"""A few of the largest eigenpairs, by scipy's Lanczos, and a search for missed ones."""
+"""A few of the largest eigenpairs, by Lanczos, and a search for missed ones."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,6 +9,8 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 Product = Callable[[Tensor], Tensor]
+# Products between looks at the residuals: a look costs a small decomposition.
+_CHECK_EVERY = 5
 
 
 def few_largest(matrix: Tensor, k: int) -> tuple[Tensor, Tensor] | None:
@@ -89,3 +92,160 @@ def few_largest_of_product(
         torch.from_numpy(values[:k].copy()),
         torch.from_numpy(np.ascontiguousarray(vectors[:, :k])),
     )
+
+
+@dataclass(frozen=True)
+class Ritz:
+    """Approximate eigenpairs from a Krylov space.
+
+    Attributes:
+        values: Descending.
+        vectors: Orthonormal columns v.
+        images: Their products K v.
+    """
+
+    values: Tensor
+    vectors: Tensor
+    images: Tensor
+
+    @property
+    def residuals(self) -> Tensor:
+        """Norms of ``K v - value v``, one a pair."""
+        rest = self.images - self.vectors * self.values.to(self.vectors)
+        return rest.norm(dim=0).double()
+
+    def first(self, k: int) -> "Ritz":
+        """The k largest."""
+        return Ritz(self.values[:k], self.vectors[:, :k], self.images[:, :k])
+
+
+def few_largest_to_tolerance(
+    product: Product,
+    n: int,
+    k: int,
+    dtype: torch.dtype,
+    tolerance: float,
+    *,
+    seed: int = 0,
+    told: Callable[[float], None] = lambda residual: None,
+) -> Ritz:
+    """The k largest eigenpairs of a symmetric matrix, as exactly as they are needed.
+
+    Lanczos with every vector kept and orthogonalised against all before, so that no
+    product is spent twice; it stops once the residuals of k pairs are small enough. What
+    the pairs leave is searched from another random start, to the same tolerance: Lanczos
+    sees one copy only of an eigenvalue that has several.
+
+    Args:
+        product: The matrix times a vector of length n, in ``dtype``.
+        n: Number of rows.
+        k: Number of eigenpairs, below n.
+        dtype: float32 or float64.
+        tolerance: Largest residual, relative to the largest eigenvalue.
+        seed: Of the random starts.
+        told: Called with the residual reached, relative, every few products.
+
+    Returns:
+        The pairs, on the product's device.
+
+    Raises:
+        RuntimeError: If the matrix has fewer than k directions.
+
+    References:
+        Saad (2011), "Numerical methods for large eigenvalue problems", chapter 6.
+    """
+    generator = torch.Generator().manual_seed(seed)
+
+    def start() -> Tensor:
+        return torch.randn(n, generator=generator, dtype=torch.float64).to(dtype)
+
+    # Half of it: pairs of two searches are made one space below, whose residuals are more.
+    part = tolerance / 2
+    found = _krylov(product, start(), k, lambda values: part * float(values[0]), told)
+    if len(found.values) < k:
+        raise RuntimeError(
+            f"the kernel must have {k} directions, got {len(found.values)}. Ask for fewer "
+            "eigenpairs with k=..."
+        )
+    bound = part * float(found.values[0])
+    for _ in range(k):
+        known, images = found.vectors, found.images
+        if known.shape[1] >= n:
+            break
+
+        def leave_out(vector: Tensor, known: Tensor = known) -> Tensor:
+            return vector - known @ (known.mT @ vector)
+
+        rest = _krylov(
+            lambda v, leave_out=leave_out: leave_out(product(v)),
+            leave_out(start().to(known)),
+            1,
+            lambda _: bound,
+            told,
+        )
+        if not len(rest.values) or rest.values[0] <= found.values[k - 1] + bound:
+            break
+        new = rest.vectors
+        # What was left out of its product is known, too.
+        image = rest.images + known @ (images.mT @ new)
+        found = _combined(torch.cat([known, new], 1), torch.cat([images, image], 1))
+    return found.first(k)
+
+
+def _combined(vectors: Tensor, images: Tensor) -> Ritz:
+    """The best pairs in a space of orthonormal columns, from their products with K."""
+    small = vectors.mT @ images
+    values, turns = torch.linalg.eigh((small + small.mT).double() / 2)
+    values, turns = values.flip(0), turns.flip(1).to(vectors)
+    return Ritz(values, vectors @ turns, images @ turns)
+
+
+def _krylov(
+    product: Product,
+    start: Tensor,
+    k: int,
+    bound: Callable[[Tensor], float],
+    told: Callable[[float], None],
+) -> Ritz:
+    """Grow a Krylov space until the residuals of k pairs are below the bound."""
+    n, eps = len(start), torch.finfo(start.dtype).eps
+    vector = start / start.norm()
+    basis: list[Tensor] = []
+    diagonal: list[float] = []
+    below: list[float] = []
+    while True:
+        image = product(vector)
+        basis.append(vector.to(image))
+        diagonal.append(float(image @ basis[-1]))
+        space = torch.stack(basis, 1)
+        for _ in range(2):  # once is not enough in floating point
+            image = image - space @ (space.mT @ image)
+        length = float(image.norm())
+        size = len(basis)
+        last = size == n or length <= n**0.5 * eps * max(map(abs, diagonal))
+        if last or (size >= k and size % _CHECK_EVERY == 0):
+            values, turns = _small_pairs(diagonal, below, k)
+            residuals = (0.0 if last else length) * turns[-1].abs()
+            told(float(residuals.max() / values[0].clamp_min(1e-300)))
+            if last or float(residuals.max()) <= bound(values):
+                turns = turns.to(space)
+                vectors = space @ turns
+                images = vectors * values.to(space)
+                # K Q = Q T, and what sticks out of the space along the next vector.
+                if not last:
+                    images = images + torch.outer(image, turns[-1])
+                return Ritz(values, vectors, images)
+        below.append(length)
+        vector = image / length
+
+
+def _small_pairs(
+    diagonal: list[float], below: list[float], k: int
+) -> tuple[Tensor, Tensor]:
+    """The k largest eigenpairs of the matrix in the Krylov space, which has three bands."""
+    small = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
+    beside = torch.tensor(below[: len(diagonal) - 1], dtype=torch.float64)
+    values, turns = torch.linalg.eigh(
+        small + torch.diag(beside, 1) + torch.diag(beside, -1)
+    )
+    return values.flip(0)[:k], turns.flip(1)[:, :k]

@@ -133,13 +133,6 @@ def test_bad_arguments_are_refused(error, pattern, call):
         call(NTKOperator(MODEL, X))
 
 
-@pytest.fixture
-def choose_side(monkeypatch):
-    return lambda side: monkeypatch.setattr(
-        ntk_spectra.Size, "cheapest", lambda self, k, budget: side
-    )
-
-
 @pytest.mark.parametrize("outputs", SYMMETRIC, ids=str)
 @pytest.mark.parametrize("side", ["kernel", "gram", "products"])
 def test_every_side_gives_the_same_spectrum(side, outputs, choose_side):

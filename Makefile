@@ -104,6 +104,7 @@ $(BENCH)/.ready: benchmarks/requirements.txt pyproject.toml
 bench: $(READY) $(BENCH)/.ready  ## time and memory of the kernels, beside other libraries
 	$(BIN)/python benchmarks/superposition_spectrum.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/many_outputs.py
 	$(BENCH)/bin/python benchmarks/kernels.py
 
 $(OLDEST)/.ready: tests/oldest.txt pyproject.toml

@@ -19,6 +19,9 @@ SIDE_BY_SIDE := --numprocesses logical
 # Every annotated shape is checked while the tests run, but in those that go through the
 # engine's inner loops so often that the checks would take most of the time.
 CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
+# The longest first, so that no core waits for the other at the end.
+LONGEST_FIRST := $(addprefix chapters/,04_grokking.ipynb explorers.ipynb 08_double_descent.ipynb \
+	07_without_the_group.ipynb 02_superposition.ipynb 03_modular_addition.ipynb)
 # The chapter whose cells `make quick` executes: one of the fastest.
 QUICK := chapters/template.ipynb
 
@@ -63,7 +66,7 @@ unit: $(READY)  ## the tests of both packages and of the book's tools, and the e
 	$(BIN)/python -m pytest tests/lib tests/book --quiet $(SIDE_BY_SIDE) -m no_shape_checks
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile chapters
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) $(filter-out $(LONGEST_FIRST),$(CHAPTERS))
 
 browser-test: book  ## every page in Chromium, if there is one
 	$(BIN)/python -m pytest tests/browser --quiet $(SIDE_BY_SIDE)

@@ -192,7 +192,12 @@ def products() -> dict[str, object]:
         )
     counted = []
     original = entk.NTKOperator.product
-    entk.NTKOperator.product = lambda self, v: counted.append(1) or original(self, v)
+
+    def product(self: entk.NTKOperator, vector: Tensor) -> Tensor:
+        counted.append(1)
+        return original(self, vector)
+
+    entk.NTKOperator.product = product
     seconds, spectrum = timed(
         lambda: entk.ntk_spectrum(
             asked, x, 25, outputs="flatten", parameters=chosen, tolerance=1e-2

@@ -1,5 +1,6 @@
 """The kernel as an operator: products and traces, and nothing stored."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from entk_lib.kernels.distributed import Ranks
 from entk_lib.kernels.engine import (
     WORKING_BYTES,
     Problem,
+    find_head,
     kernel_trace,
     prepare,
     prove_rules,
@@ -86,7 +88,10 @@ class NTKOperator:
             return problem, budget, *_chunks_of(problem, x, budget)
 
         checked = check() if self._ranks is None else self._ranks.agree(check)
-        self._problem, self._budget, self._chunks, self._fits = checked
+        self._problem, self._budget, self._chunks, fits = checked
+        self._whole_chunks = self._chunks, fits
+        self._whole = self._problem
+        self._own: tuple[Tensor, Tensor] | None = None
         self._graphs: list[Remembered] | None = None
         self._seen: tuple[object, ...] = ()
         self._x = x
@@ -170,7 +175,7 @@ class NTKOperator:
             estimation", arXiv:2010.09649.
         """
         if products is None:
-            own = kernel_trace(self._problem, self._x, self._budget)
+            own = kernel_trace(self._whole, self._x, self._budget)
             if self._ranks is None:
                 return own
             total = torch.tensor([own], dtype=torch.float64, device=self._problem.device)
@@ -201,6 +206,7 @@ class NTKOperator:
         Raises:
             ValueError: If it is not finite.
         """
+        self._look()
         maps = self._problem.maps.left
         own = vector[self._rows]
         result = torch.zeros_like(own)
@@ -212,29 +218,38 @@ class NTKOperator:
             if self._ranks is not None:
                 self._ranks.add_up(pulled)
             result += part.apply(self._push(pulled)).reshape(-1)
+        if self._own is not None:
+            left, right = self._own
+            result += (left @ (right.mT @ own.double())).to(result)
         if self._ranks is not None:
             result = self._ranks.rows(result)
         _checks.require_finite("the kernel", result)
         return result
 
-    def _remembered(self) -> list[Remembered] | None:
-        """The graphs of all chunks, where they fit and give the right products."""
-        model = self._problem.model
+    def _look(self) -> None:
+        """Look at the model again where a parameter has changed since the last product."""
+        model = self._whole.model
         now = tuple(
             (t.data_ptr(), t._version) for t in (*model.parameters(), *model.buffers())
         )
-        if self._fits and self._seen != now:
-            self._graphs = None  # made anew where a parameter has changed
-            chosen = self._problem.parameters
-            leaves = {name: p.clone().requires_grad_() for name, p in chosen.items()}
-            try:
-                self._graphs = [
-                    Remembered(self._problem, leaves, x) for _, x in self._batches()
-                ]
-            except (RuntimeError, NotImplementedError):
-                self._fits = False  # forward mode may know what this does not
-            self._seen = now
-        return self._graphs
+        if self._seen == now:
+            return
+        self._seen, self._graphs, self._own = now, None, None
+        self._problem, (self._chunks, fits) = self._whole, self._whole_chunks
+        head = find_head(self._whole, self._x) if self._ranks is None else None
+        if head is not None and head.below is not None:
+            # Below the last linear map as many passes as it is wide; its own part apart.
+            self._problem, self._own = head.below, head.own_factors(self._x)
+            self._chunks, fits = _chunks_of(self._problem, self._x, self._budget)
+        if not fits:
+            return
+        chosen = self._problem.parameters
+        leaves = {name: p.clone().requires_grad_() for name, p in chosen.items()}
+        with contextlib.suppress(RuntimeError, NotImplementedError):
+            # Where it cannot be differentiated twice, forward mode may know how.
+            self._graphs = [
+                Remembered(self._problem, leaves, x) for _, x in self._batches()
+            ]
 
     def _batches(self) -> Iterator[tuple[slice, Inputs]]:
         for chunk in self._chunks:
@@ -251,9 +266,8 @@ class NTKOperator:
 
     def _pull(self, cotangents: Tensor) -> Tensor:
         """J^T times output cotangents ``(n, C)``, as one vector over all parameters."""
-        graphs = self._remembered()
-        if graphs is not None:
-            pairs = zip(graphs, self._chunks, strict=True)
+        if self._graphs is not None:
+            pairs = zip(self._graphs, self._chunks, strict=True)
             pulled = [graph.pull(cotangents[chunk]) for graph, chunk in pairs]
             return torch.stack(pulled).sum(0) if len(pulled) > 1 else pulled[0]
         parameters = self._problem.parameters
@@ -281,9 +295,8 @@ class NTKOperator:
 
     def _push(self, direction: Tensor) -> Tensor:
         """J times a vector over all parameters: tangents of the outputs, ``(n, C)``."""
-        graphs = self._remembered()
-        if graphs is not None:
-            return torch.cat([graph.push(direction) for graph in graphs])
+        if self._graphs is not None:
+            return torch.cat([graph.push(direction) for graph in self._graphs])
         parameters = {name: p.clone() for name, p in self._problem.parameters.items()}
         sizes = [p.numel() for p in parameters.values()]
         tangents = {

@@ -161,6 +161,28 @@ def test_traces_and_spectra_know_the_last_map(name, mapped):
     assert_close(values, torch.linalg.eigvalsh(expected).flip(0)[:3])
 
 
+@pytest.mark.parametrize("name", REDUCED)
+def test_products_take_as_many_passes_as_the_map_is_wide(name, monkeypatch):
+    model, x, _ = reduced(name)
+    passes, original = [], NTKOperator._pull
+    monkeypatch.setattr(
+        NTKOperator, "_pull", lambda self, c: passes.append(1) or original(self, c)
+    )
+    vector = inputs(len(x), seed=7)
+    operator = NTKOperator(model, x)
+    assert_close(operator @ vector, exact(model, x, x) @ vector)
+    assert len(passes) <= 5
+    assert operator.dtype == torch.float64
+
+
+def test_products_with_the_map_alone(mapped):
+    model, x, _ = reduced("tied")
+    vector = inputs(len(x), seed=7)
+    names = ["readout.bias"]
+    operator = NTKOperator(model, x, parameters=names)
+    assert_close(operator @ vector, exact(model, x, x, names) @ vector)
+
+
 NOT_REDUCED = (SoftCapped, Shifted, Detached, UsedTwice, LastOfEach)
 
 

@@ -13,9 +13,9 @@ from entk_lib.kernels import operators
 class Counted(nn.Module):
     """Counts how often it runs."""
 
-    def __init__(self):
+    def __init__(self, n_outputs=2):
         super().__init__()
-        self.first, self.second = nn.Linear(3, 6), nn.Linear(6, 2)
+        self.first, self.second = nn.Linear(3, 6), nn.Linear(6, n_outputs)
         self.calls = []
 
     def forward(self, x):
@@ -61,9 +61,10 @@ def test_only_what_lies_above_the_first_chosen_parameter_is_kept():
     assert "TanhBackward0" not in saved
 
 
+@pytest.mark.parametrize("n_outputs", [2, 9], ids=["few outputs", "many"])
 @pytest.mark.parametrize("how", ["in place", "by a step", "replaced"])
-def test_a_parameter_that_changes_between_products_is_seen(how):
-    model, x, vector = Counted().double(), inputs(5, 3), inputs(5, seed=3)
+def test_a_parameter_that_changes_between_products_is_seen(how, n_outputs):
+    model, x, vector = Counted(n_outputs).double(), inputs(5, 3), inputs(5, seed=3)
     operator = NTKOperator(model, x)
     before = operator @ vector
     if how == "in place":
@@ -112,18 +113,27 @@ def test_what_cannot_be_differentiated_twice_is_run_anew():
 def test_a_wrong_second_derivative_is_not_believed():
     class Wrong(torch.autograd.Function):
         @staticmethod
-        def forward(ctx, x):
-            ctx.save_for_backward(x)
+        def forward(x):
             return x.square()
 
         @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.save_for_backward(inputs[0])
+            ctx.save_for_forward(inputs[0])
+
+        @staticmethod
         def backward(ctx, gradient):
-            (x,) = ctx.saved_tensors
-            return 2 * x * (2 * gradient - gradient.detach())
+            return 2 * ctx.saved_tensors[0] * (2 * gradient - gradient.detach())
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            return 2 * ctx.saved_tensors[0] * tangent
 
     class Model(Counted):
         def forward(self, x):
             return self.second(Wrong.apply(self.first(x)))
 
-    operator = NTKOperator(Model().double(), inputs(5, 3))
-    assert operator._remembered() is None
+    model, x, vector = Model().double(), inputs(5, 3), inputs(5, seed=3)
+    operator = NTKOperator(model, x)
+    assert_close(operator @ vector, empirical_ntk(model, x) @ vector)
+    assert operator._graphs is None

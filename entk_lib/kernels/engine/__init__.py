@@ -29,6 +29,7 @@ from entk_lib.kernels.engine.assemble import explain_plan, kernel_matrices, kern
 from entk_lib.kernels.engine.contract import WORKING_BYTES
 from entk_lib.kernels.engine.cut import ReachedError
 from entk_lib.kernels.engine.harvest import harvest_jacobians
+from entk_lib.kernels.engine.head import find_head
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
 from entk_lib.kernels.engine.problem import (
     Problem,
@@ -46,6 +47,7 @@ __all__ = [
     "Structure",
     "check_second",
     "explain_plan",
+    "find_head",
     "first_that_holds",
     "harvest_jacobians",
     "kernel_matrices",

@@ -96,16 +96,30 @@ class Head:
             found[layers[weight]] += own.to(dtype)
         return found
 
-    def trace(self, x: Inputs) -> float:
-        """Sum of the diagonal of the map's own part."""
+    def own_factors(self, x: Inputs) -> tuple[Tensor, Tensor]:
+        """The map's own part as a product L R^T, two matrices ``(n, r)`` in float64."""
         weight, bias = self.names
-        total = 0.0 if bias is None else self._squares * _inputs.n_samples(x)
+        root, left, right = self._squares**0.5, [], []
+        if bias is not None:
+            ones = torch.full((_inputs.n_samples(x), 1), root, dtype=torch.float64)
+            left.append(ones.to(self.weight.device))
+            right.append(left[-1])
         if weight is not None:
             hidden = self.hidden(x)
-            total += self._squares * self.factor**2 * float(hidden.square().sum())
+            left.append(root * self.factor * hidden)
+            right.append(left[-1])
             if self.tables:
-                total += 2 * float((hidden * self._crossed(x)).sum())
-        return total
+                crossed = self._crossed(x)
+                left += [hidden, crossed]
+                right += [crossed, hidden]
+        if not left:
+            return self.hidden(x)[:, :0], self.hidden(x)[:, :0]
+        return torch.cat(left, 1), torch.cat(right, 1)
+
+    def trace(self, x: Inputs) -> float:
+        """Sum of the diagonal of the map's own part."""
+        left, right = self.own_factors(x)
+        return float((left * right).sum())
 
     @property
     def _squares(self) -> float:
@@ -155,7 +169,12 @@ def find_head(problem: Problem, x1: Inputs, x2: Inputs | None = None) -> Head | 
     ):
         return None
     probe = probe_of(x1)
-    everything = {name: p.detach() for name, p in problem.model.named_parameters()}
+    # What is chosen, and what may be the map.
+    everything = {
+        name: p.detach()
+        for name, p in problem.model.named_parameters()
+        if name in problem.parameters or n_outputs in p.shape
+    }
     try:
         run = record(problem.model, everything, probe)
         found = _candidate(problem, run)

@@ -157,7 +157,7 @@ def explain_ntk(
 
     Example:
         >>> import torch
-        >>> for line in explain_ntk(nn.Linear(20, 30), torch.ones(40, 20)):
+        >>> for line in explain_ntk(nn.Linear(30, 20), torch.ones(40, 30)):
         ...     print(line.parameter, line.way, line.uses)
         weight pairs ['linear(weight, bias)']
         bias pairs ['linear(weight, bias)']

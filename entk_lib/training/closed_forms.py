@@ -2,7 +2,8 @@
 
 A closed form takes the parameters of several models, stacked along the first axis, with
 inputs and targets of each, and gives the models' losses and the gradients of their sum.
-`train_many` takes one with ``gradients=`` and compares it with autograd before it uses it.
+`entk_lib.training.train_many` takes one with ``gradients=`` and compares it with autograd
+before it uses it.
 """
 
 from collections.abc import Callable
@@ -24,11 +25,12 @@ def tied_autoencoder(weights: Float[Tensor, " outputs"] | None = None) -> Closed
     :math:`\nabla_b = e`, summed over samples.
 
     Args:
-        weights: One weight an output, as for `weighted_squared_error`. ``None``: ones, as
-            for `mean_squared_error`.
+        weights: One weight an output, as for
+            `entk_lib.training.weighted_squared_error`. ``None``: ones, as for
+            `entk_lib.training.mean_squared_error`.
 
     Returns:
-        For `train_many`.
+        For `entk_lib.training.train_many`.
     """
     memory = _Memory()
 
@@ -61,7 +63,7 @@ def quadratic_mlp() -> ClosedForm:
     other: the hidden layer of one fits into the cache, that of all does not.
 
     Returns:
-        For `train_many`.
+        For `entk_lib.training.train_many`.
     """
     memory = _Memory()
 
@@ -97,7 +99,7 @@ def relu_network(output_scale: float = 1.0) -> ClosedForm:
         output_scale: Of the networks.
 
     Returns:
-        For `train_many`.
+        For `entk_lib.training.train_many`.
     """
 
     def losses_and_gradients(state: State, x: Tensor, y: Tensor) -> tuple[Tensor, State]:

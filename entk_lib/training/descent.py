@@ -130,7 +130,7 @@ def train_many(
         loss: As in `train`, for one model.
         optimizer: As in `train`.
         gradients: Losses and gradients of this architecture and loss, written out, as
-            `entk_lib.training.closed_forms` has them. ``None``: autograd.
+            ``entk_lib.training.closed_forms`` has them. ``None``: autograd.
         record_every: As in `train`.
         snapshot_every: As in `train`.
         progress: As in `train`.

@@ -16,6 +16,7 @@ from entk_lib._progress import progress
 from entk_lib.kernels.distributed import Ranks
 from entk_lib.kernels.engine import (
     WORKING_BYTES,
+    ChangedError,
     Problem,
     find_head,
     kernel_trace,
@@ -239,8 +240,10 @@ class NTKOperator:
         head = find_head(self._whole, self._x) if self._ranks is None else None
         if head is not None and head.below is not None:
             # Below the last linear map as many passes as it is wide; its own part apart.
-            self._problem, self._own = head.below, head.own_factors(self._x)
-            self._chunks, fits = _chunks_of(self._problem, self._x, self._budget)
+            with contextlib.suppress(ChangedError):  # some samples take another path
+                self._own = head.own_factors(self._x)
+                self._problem = head.below
+                self._chunks, fits = _chunks_of(head.below, self._x, self._budget)
         if not fits:
             return
         chosen = self._problem.parameters

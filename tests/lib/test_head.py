@@ -209,6 +209,34 @@ def test_a_map_that_changes_on_other_samples_is_not_taken_for_one():
     assert_close(empirical_ntk(model, x)[95:105, :3], kernel, tolerance=1e-12)
 
 
+@pytest.mark.parametrize("extra", ["tokens", "inner", "places"])
+@pytest.mark.parametrize("tied", [False, True])
+def test_batches_that_take_another_path_are_right(tied, extra):
+    class Branching(LanguageModel):
+        def hidden(self, tokens):
+            if (tokens[:, 0] == N_TOKENS - 1).any():  # one more use, without effect
+                if extra == "tokens":
+                    self.tokens(tokens[:, :2])
+                elif extra == "inner":
+                    self.inner(self.places)
+                else:
+                    self.places * tokens[:, :, None]
+            return super().hidden(tokens)
+
+    model, x = Branching(tied=tied).double(), tokens(40) % (N_TOKENS - 1)
+    x[11, 0] = N_TOKENS - 1
+    assert not (head.probe_of(x)[:, 0] == N_TOKENS - 1).any()
+    some = torch.tensor([3, 11, 30])
+    plain = LanguageModel(tied=tied).double()
+    plain.load_state_dict(model.state_dict())
+    expected = exact(plain, x[some], x[some])
+    assert_close(empirical_ntk(model, x)[some][:, some], expected, tolerance=1e-12)
+    vector = torch.zeros(40).double()
+    vector[some] = inputs(3, seed=9)
+    product = (NTKOperator(model, x) @ vector)[some]
+    assert_close(product, expected @ vector[some])
+
+
 @pytest.mark.parametrize(
     "chosen", [["tokens"], ["readout"], ["readout.bias"], ["inner"], ["places", "norm"]]
 )

@@ -38,9 +38,11 @@ from entk_lib.kernels.engine.problem import (
     require_symmetric,
 )
 from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
+from entk_lib.kernels.engine.record import ChangedError
 
 __all__ = [
     "WORKING_BYTES",
+    "ChangedError",
     "ParameterPlan",
     "Problem",
     "ReachedError",

@@ -15,6 +15,7 @@ from entk_lib.kernels.engine.head import find_head
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
 from entk_lib.kernels.engine.problem import Problem
 from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
+from entk_lib.kernels.engine.record import ChangedError
 
 # The calls of a part of the outputs take as long as so many multiply-adds.
 _PART_COST = 10**8
@@ -40,18 +41,27 @@ def kernel_matrices(
         MemoryError: If the kernel, or one sample's part of it, does not fit.
         ValueError: If the kernel is not finite.
     """
-    head = find_head(problem, x1, x2)
-    kernels: dict[str, Tensor] = {}
-    if head is None:
+    try:
+        kernels = _with_head(problem, x1, x2, budget, dtype)
+    except ChangedError:  # a batch took another path than the few of the proof
         kernels = _kernels_of(problem, x1, x2, budget, dtype)
-    else:
-        if head.below is not None:
-            kernels = _kernels_of(head.below, x1, x2, budget, dtype)
-        kernels = head.add_own(kernels, x1, x2, dtype)
     for layer, kernel in kernels.items():
         what = f"the kernel of layer {layer!r}" if layer else "the kernel"
         _checks.require_finite(what, kernel)
     return kernels
+
+
+def _with_head(
+    problem: Problem, x1: Inputs, x2: Inputs | None, budget: int, dtype: torch.dtype | None
+) -> dict[str, Tensor]:
+    """The last linear map apart, where there is one."""
+    head = find_head(problem, x1, x2)
+    if head is None:
+        return _kernels_of(problem, x1, x2, budget, dtype)
+    kernels: dict[str, Tensor] = {}
+    if head.below is not None:
+        kernels = _kernels_of(head.below, x1, x2, budget, dtype)
+    return head.add_own(kernels, x1, x2, dtype)
 
 
 def explain_plan(
@@ -171,12 +181,16 @@ def kernel_trace(problem: Problem, x: Inputs, budget: int) -> float:
     side, n = problem.maps.left, _inputs.n_samples(x)
     summed = replace(problem, maps=OutputMap(side, side, "sum"))
     head = find_head(summed, x)
-    own = 0.0 if head is None else head.trace(x)
-    below = summed if head is None else head.below
-    if below is None:
-        return own
-    structure = prove_rules(below.model, below.parameters, x)
-    trace = own + first_that_holds(structure, lambda s: _trace_of(below, s, x, n, budget))
+    try:
+        own = 0.0 if head is None else head.trace(x)
+    except ChangedError:
+        head, own = None, 0.0
+    below, trace = (summed if head is None else head.below), own
+    if below is not None:
+        structure = prove_rules(below.model, below.parameters, x)
+        trace += first_that_holds(
+            structure, lambda known: _trace_of(below, known, x, n, budget)
+        )
     _checks.require_finite("the kernel", torch.tensor(trace))
     return trace
 

@@ -27,6 +27,7 @@ from entk_lib.kernels.engine.problem import Problem
 from entk_lib.kernels.engine.prove import TOLERANCE, probe_of, random_cotangent
 from entk_lib.kernels.engine.record import (
     ChangedError,
+    Path,
     Recording,
     record,
 )
@@ -46,6 +47,7 @@ class Head:
         names: Chosen parameters that are the map's weight and bias; None for others.
         factor: What the weight's entries were multiplied by.
         tables: Places in the path of `below` where the weight is a table of tokens.
+        path: That path, once it is known.
         use: The map by the function's and the parameters' names.
         problem: The problem above.
         cut: The model that stops at h.
@@ -57,6 +59,7 @@ class Head:
     names: tuple[str | None, str | None]
     factor: float
     tables: list[int]
+    path: list[Path]
     use: str
     problem: Problem
     cut: Cut
@@ -74,7 +77,7 @@ class Head:
     ) -> dict[str, Tensor]:
         """Kernels by layer with the map's own part added, in the problem's order."""
         weight, bias = self.names
-        layers, alpha = self.problem.layers, self._squares
+        layers = self.problem.layers
         shape = (_inputs.n_samples(x1), _inputs.n_samples(x1 if x2 is None else x2))
         dtype, device = dtype or self.problem.dtype, self.problem.device
         found = {
@@ -84,37 +87,37 @@ class Head:
             for layer in dict.fromkeys(layers.values())
         }
         if bias is not None:
-            found[layers[bias]] += alpha
+            found[layers[bias]] += self._squares
         if weight is not None:
-            left = self.hidden(x1)
-            right = left if x2 is None else self.hidden(x2)
-            own = alpha * self.factor**2 * left @ right.mT
-            if self.tables:
-                mine = self._crossed(x1)
-                theirs = mine if x2 is None else self._crossed(x2)
-                own += left @ theirs.mT + mine @ right.mT
-            found[layers[weight]] += own.to(dtype)
+            left, right = self._weight_factors(x1)
+            if x2 is not None:
+                right = self._weight_factors(x2)[1]
+            kernel = found[layers[weight]]
+            step = max(1, _BATCH_NUMBERS // shape[1])
+            for start in range(0, shape[0], step):
+                rows = slice(start, start + step)
+                kernel[rows] += (left[rows] @ right.mT).to(dtype)
         return found
 
     def own_factors(self, x: Inputs) -> tuple[Tensor, Tensor]:
         """The map's own part as a product L R^T, two matrices ``(n, r)`` in float64."""
         weight, bias = self.names
-        root, left, right = self._squares**0.5, [], []
-        if bias is not None:
-            ones = torch.full((_inputs.n_samples(x), 1), root, dtype=torch.float64)
-            left.append(ones.to(self.weight.device))
-            right.append(left[-1])
+        left, right = torch.zeros(2, _inputs.n_samples(x), 0, dtype=torch.float64)
+        left, right = left.to(self.weight.device), right.to(self.weight.device)
         if weight is not None:
-            hidden = self.hidden(x)
-            left.append(root * self.factor * hidden)
-            right.append(left[-1])
-            if self.tables:
-                crossed = self._crossed(x)
-                left += [hidden, crossed]
-                right += [crossed, hidden]
-        if not left:
-            return self.hidden(x)[:, :0], self.hidden(x)[:, :0]
-        return torch.cat(left, 1), torch.cat(right, 1)
+            left, right = self._weight_factors(x)
+        if bias is not None:
+            ones = left.new_full((len(left), 1), self._squares**0.5)
+            left, right = torch.cat([left, ones], 1), torch.cat([right, ones], 1)
+        return left, right
+
+    def _weight_factors(self, x: Inputs) -> tuple[Tensor, Tensor]:
+        hidden = self.hidden(x)
+        own = self._squares**0.5 * self.factor * hidden
+        if not self.tables:
+            return own, own
+        crossed = self._crossed(x)
+        return torch.cat([own, hidden, crossed], 1), torch.cat([own, crossed, hidden], 1)
 
     def trace(self, x: Inputs) -> float:
         """Sum of the diagonal of the map's own part."""
@@ -138,7 +141,7 @@ class Head:
         wanted = maps.apply_transposed(maps.apply(weight.mT.to(self.weight))).mT.double()
         parts = []
         for few in _batches(self.problem, x):
-            run = record(self.below.model, self.below.parameters, few)
+            run = record(self.below.model, self.below.parameters, few, self.path[0])
             total = 0.0
             for index in self.tables:
                 term = run.event(index).call.terms[0]
@@ -269,7 +272,7 @@ def _described(
             layers={n: problem.layers[n] for n in rest},
         )
     use = run.path.uses[index]
-    head = Head(below, weight, shift, names, term.weight.factor, [], use, problem, cut)
+    head = Head(below, weight, shift, names, term.weight.factor, [], [], use, problem, cut)
     return head, entries
 
 
@@ -315,6 +318,7 @@ def _is_proven(
     if weight is not None and head.below is not None:
         chosen = record(head.cut, head.below.parameters, probe)
         head.tables.extend(i for i, n in enumerate(chosen.path.users) if weight in n)
+        head.path.append(chosen.path)
     return True
 
 

@@ -14,8 +14,10 @@ export GOMP_SPINCOUNT := 1000
 endif
 # Tests run side by side, one for each core and each on one thread. `chapters` keeps torch's
 # default, to measure what a reader waits for.
-quick unit chapter-test browser-test: export OMP_NUM_THREADS ?= 1
+quick unit chapter-test browser: export OMP_NUM_THREADS ?= 1
 SIDE_BY_SIDE := --numprocesses logical
+# Some tests wait for processes of their own: one more at a time than there are cores.
+ONE_MORE = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 # Every annotated shape is checked while the tests run, but in those that go through the
 # engine's inner loops so often that the checks would take most of the time.
 CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
@@ -26,7 +28,7 @@ LONGEST_FIRST := $(addprefix chapters/,04_grokking.ipynb explorers.ipynb 08_doub
 QUICK := chapters/template.ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help book quick test lint unit chapter-test browser-test portability chapters \
+.PHONY: help book quick test lint unit chapter-test browser-test browser portability chapters \
 	snapshots student zip lab oldest address bench clean
 
 help:  ## show this list
@@ -52,7 +54,10 @@ quick-test: $(READY)
 	$(BIN)/python -m pytest tests/lib tests/book --quiet -m "not slow and not sweep" --quick
 	$(BIN)/python -m pytest --nbval --quiet $(QUICK)
 
-test: lint unit chapter-test book browser-test  ## prove everything
+# The two that use one core each go together.
+test: $(READY)  ## prove everything
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint book
+	@$(MAKE) --no-print-directory unit chapter-test browser
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -62,13 +67,15 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 unit: $(READY)  ## the tests of both packages and of the book's tools, and the examples in docstrings
-	$(BIN)/python -m pytest tests/lib tests/book entk_lib entk_book --doctest-modules --quiet $(SIDE_BY_SIDE) $(CHECKED) -m "not no_shape_checks"
-	$(BIN)/python -m pytest tests/lib tests/book --quiet $(SIDE_BY_SIDE) -m no_shape_checks
+	$(BIN)/python -m pytest tests/lib tests/book entk_lib entk_book --doctest-modules --quiet $(ONE_MORE) $(CHECKED) -m "not no_shape_checks"
+	$(BIN)/python -m pytest tests/lib tests/book --quiet $(ONE_MORE) -m no_shape_checks
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) $(filter-out $(LONGEST_FIRST),$(CHAPTERS))
 
-browser-test: book  ## every page in Chromium, if there is one
+browser-test: book browser  ## every page in Chromium, if there is one
+
+browser: $(READY)
 	$(BIN)/python -m pytest tests/browser --quiet $(SIDE_BY_SIDE)
 
 # The stored numbers must not hang on one machine's last digits.

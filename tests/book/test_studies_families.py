@@ -18,6 +18,8 @@ from entk_lib import Families
 from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
 
+pytestmark = pytest.mark.sweep
+
 PHASES = 8
 
 
@@ -123,7 +125,6 @@ def test_only_the_first_half_of_the_units_is_asked(adder, spaces):
         assert compared.found_with_half([other], spaces["trained"]) == [expected]
 
 
-@pytest.mark.sweep
 def test_uneven_families_are_recovered():
     (one,) = compared.uneven_recovery(signal=0.9, n_draws=1)
     assert one.found.found
@@ -131,7 +132,6 @@ def test_uneven_families_are_recovered():
     assert sizes.tolist() == [24] * 7 + [48] * 7
 
 
-@pytest.mark.sweep
 def test_every_way_is_judged_by_the_same_waves(adder, spaces, results):
     pytest.importorskip("sklearn")
     ways, sharing = compared.all_ways([adder], spaces["trained"], results)
@@ -169,7 +169,6 @@ def test_components_over_pairs_and_units_are_bases_of_the_span(adder, spaces):
         assert not torch.allclose(turned, basis, atol=1e-2)
 
 
-@pytest.mark.sweep
 def test_a_kept_feature_lies_inside_the_flattened_eigenspace():
     (one,) = train_autoencoders(
         [0], n_hidden=6, sparsity=0.8, n_features=20, n_samples=200, steps=600

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from entk_lib import NTKOperator, empirical_ntk, explain_ntk, ntk_spectrum
 from entk_lib.kernels.engine import assemble, contract, head
 
-pytestmark = pytest.mark.no_shape_checks
+pytestmark = [pytest.mark.no_shape_checks, pytest.mark.sweep]
 
 N_TOKENS, WIDTH, PLACES = 23, 4, 5
 

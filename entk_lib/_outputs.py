@@ -19,59 +19,87 @@ _WORDS = '"full", "flatten", "diagonal", "average", "mean_output"'
 
 @dataclass(frozen=True)
 class Scaled:
-    """A map that only scales each output: as many numbers as outputs, never a matrix."""
+    """A map that only scales outputs: as many numbers as outputs, never a matrix.
+
+    Attributes:
+        scale: Of every output.
+        chosen: The outputs that are mapped, a range; all of them unless it is a part.
+    """
 
     scale: Tensor
+    chosen: range
 
     def __len__(self) -> int:
         """Number of mapped outputs."""
-        return len(self.scale)
+        return len(self.chosen)
 
-    def rows(self, part: slice) -> Tensor:
-        """Some rows of the map, shape ``(mapped, outputs)``."""
-        chosen = torch.arange(len(self.scale), device=self.scale.device)[part]
-        rows = self.scale.new_zeros(len(chosen), len(self.scale))
-        rows[torch.arange(len(chosen)), chosen] = self.scale[part]
+    def part(self, some: slice) -> "Scaled":
+        """Some of the mapped outputs."""
+        return Scaled(self.scale, self.chosen[some])
+
+    def matrix(self) -> Tensor:
+        """The map written out, shape ``(mapped, outputs)``."""
+        rows = self.scale.new_zeros(len(self.chosen), len(self.scale))
+        rows[:, self._own].diagonal().copy_(self.scale[self._own])
         return rows
 
     def apply(self, outputs: Tensor) -> Tensor:
         """Mapped outputs of ``(n, outputs)``."""
-        return outputs * self.scale
+        return outputs[:, self._own] * self.scale[self._own]
 
     def apply_transposed(self, cotangents: Tensor) -> Tensor:
         """Cotangents of the outputs, from ``(n, mapped)`` of the mapped ones."""
-        return cotangents * self.scale
+        found = cotangents.new_zeros(len(cotangents), len(self.scale))
+        found[:, self._own] = cotangents * self.scale[self._own]
+        return found
 
     def gram(self, columns: Tensor) -> Tensor:
         """``(M U)^T (M U)`` for columns U, shape ``(outputs, d)``."""
-        return (columns * self.scale.square().unsqueeze(1)).mT @ columns
+        mapped = columns[self._own] * self.scale[self._own].to(columns).unsqueeze(1)
+        return mapped.mT @ mapped
+
+    def squares(self) -> float:
+        """Sum of the squares of the map's entries."""
+        return float(self.scale[self._own].double().square().sum())
+
+    @property
+    def _own(self) -> slice:
+        return slice(self.chosen.start, self.chosen.stop)
 
 
 @dataclass(frozen=True)
 class Dense:
     """A map that is a matrix, shape ``(mapped, outputs)``."""
 
-    matrix: Tensor
+    entries: Tensor
 
     def __len__(self) -> int:
         """Number of mapped outputs."""
-        return len(self.matrix)
+        return len(self.entries)
 
-    def rows(self, part: slice) -> Tensor:
-        """Some rows of the map, shape ``(mapped, outputs)``."""
-        return self.matrix[part]
+    def part(self, some: slice) -> "Dense":
+        """Some of the mapped outputs."""
+        return Dense(self.entries[some])
+
+    def matrix(self) -> Tensor:
+        """The map written out, shape ``(mapped, outputs)``."""
+        return self.entries
+
+    def squares(self) -> float:
+        """Sum of the squares of the map's entries."""
+        return float(self.entries.double().square().sum())
 
     def apply(self, outputs: Tensor) -> Tensor:
         """Mapped outputs of ``(n, outputs)``."""
-        return outputs @ self.matrix.mT
+        return outputs @ self.entries.mT
 
     def apply_transposed(self, cotangents: Tensor) -> Tensor:
         """Cotangents of the outputs, from ``(n, mapped)`` of the mapped ones."""
-        return cotangents @ self.matrix
+        return cotangents @ self.entries
 
     def gram(self, columns: Tensor) -> Tensor:
         """``(M U)^T (M U)`` for columns U, shape ``(outputs, d)``."""
-        mapped = self.matrix.to(columns) @ columns
+        mapped = self.entries.to(columns) @ columns
         return mapped.mT @ mapped
 
 
@@ -104,15 +132,13 @@ class OutputMap:
         return self.left is self.right or (
             isinstance(self.left, Dense)
             and isinstance(self.right, Dense)
-            and torch.equal(self.left.matrix, self.right.matrix)
+            and torch.equal(self.left.entries, self.right.entries)
         )
 
     def part(self, rows: slice) -> "OutputMap":
-        """Some of the mapped outputs, to be summed."""
-        left = Dense(self.left.rows(rows))
-        return OutputMap(
-            left, left if self.symmetric else Dense(self.right.rows(rows)), "sum"
-        )
+        """Some of the mapped outputs, to be summed; nothing is written out."""
+        left = self.left.part(rows)
+        return OutputMap(left, left if self.symmetric else self.right.part(rows), "sum")
 
 
 def output_map(
@@ -142,9 +168,9 @@ def output_map(
         scale = torch.ones(n_outputs, dtype=dtype, device=device)
         if weights is not None:
             scale = weights.to(dtype=dtype, device=device).sqrt()
-        each = Scaled(scale)
+        each = Scaled(scale, range(n_outputs))
         if outputs == "average":
-            return _alike(Scaled(scale / n_outputs**0.5), "sum")
+            return _alike(Scaled(scale / n_outputs**0.5, range(n_outputs)), "sum")
     if outputs in ("full", "flatten"):
         return _alike(each, "rows")
     if outputs == "diagonal":
@@ -168,8 +194,8 @@ def output_map(
                 f"to {n_outputs - 1}."
             )
     c, d = (int(index) % n_outputs for index in outputs)
-    left = Dense(each.rows(slice(c, c + 1)))
-    return OutputMap(left, left if c == d else Dense(each.rows(slice(d, d + 1))), "sum")
+    left = each.part(slice(c, c + 1))
+    return OutputMap(left, left if c == d else each.part(slice(d, d + 1)), "sum")
 
 
 def _alike(side: Side, layout: Literal["rows", "sum", "each"]) -> OutputMap:

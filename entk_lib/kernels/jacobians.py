@@ -97,7 +97,7 @@ class Jacobians:
         def make(structure: Structure) -> dict[str, Tensor]:
             n = _inputs.n_samples(x)
             plan = make_plan(self.problem, structure, n, n, jacobians=True)
-            rows = self.problem.maps.left.rows(slice(None))
+            rows = self.problem.maps.left.matrix()
             return harvest_jacobians(self.problem, plan, x, rows)
 
         return first_that_holds(self._structure, make)

@@ -11,7 +11,7 @@ from torch.func import jvp
 
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
-from entk_lib._outputs import Dense, Outputs
+from entk_lib._outputs import Outputs
 from entk_lib._progress import progress
 from entk_lib.kernels.distributed import Ranks
 from entk_lib.kernels.engine import (
@@ -212,7 +212,7 @@ class NTKOperator:
         own = vector[self._rows]
         result = torch.zeros_like(own)
         # Summed outputs take one pass each; outputs that are rows go together.
-        singles = (Dense(maps.rows(slice(c, c + 1))) for c in range(len(maps)))
+        singles = (maps.part(slice(c, c + 1)) for c in range(len(maps)))
         for part in [maps] if self._problem.by_row else singles:
             weights = own.reshape(-1, len(part))
             pulled = self._pull(part.apply_transposed(weights))

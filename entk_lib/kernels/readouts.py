@@ -6,12 +6,12 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from entk_lib.kernels.engine import ReachedError
+from entk_lib.kernels.engine import ReachedError, SameNames
 
 Select = Callable[[Any], Tensor]
 
 
-class Readout(nn.Module):
+class Readout(SameNames):
     """A model of which a part of the result, or an inner result, is the output.
 
     It has the model's own parameters and buffers, under the same names, so kernels by
@@ -40,7 +40,6 @@ class Readout(nn.Module):
     def __init__(
         self, model: nn.Module, select: Select | None = None, *, at: str | None = None
     ) -> None:
-        super().__init__()
         if not isinstance(model, nn.Module):
             raise TypeError(
                 f"model must be a torch.nn.Module, got {type(model).__name__}. Wrap a "
@@ -59,8 +58,7 @@ class Readout(nn.Module):
                 f"at must be the name of a submodule, as in model.named_modules(), got "
                 f"{at!r}.{hint}"
             )
-        self._parameters, self._buffers = model._parameters, model._buffers
-        self._modules = model._modules
+        super().__init__(model)
         # Beside them, where no name of the model's own can be in the way.
         self.__dict__["_readout"] = model, select, at
 

@@ -161,7 +161,7 @@ def leading_eigenpairs(
 
 
 def _full(matrix: Float[Tensor, "q q"]) -> tuple[Float[Tensor, " q"], Float[Tensor, "q q"]]:
-    """All eigenpairs, ascending; by scipy on CPUs, in three quarters of torch's time."""
+    """All eigenpairs, ascending; by scipy on CPUs, which takes less time than torch."""
     if matrix.device.type != "cpu":
         values, vectors = torch.linalg.eigh(matrix)
         return values, vectors

@@ -8,7 +8,7 @@ from oracles import loop_kernel, reduce_outputs
 from torch import nn
 from torch.nn import functional as F
 
-from entk_lib import NTKOperator, empirical_ntk, explain_ntk, ntk_spectrum
+from entk_lib import NTKOperator, _outputs, empirical_ntk, explain_ntk, ntk_spectrum
 from entk_lib.kernels.engine import assemble, contract, head
 
 pytestmark = [pytest.mark.no_shape_checks, pytest.mark.sweep]
@@ -312,6 +312,22 @@ class TestParts:
         monkeypatch.setattr(assemble, "_PART_COST", 0)
         empirical_ntk(model, x, memory=1e-4)
         assert sum(n * c for n, c in seen) == 30 * 12
+
+    @pytest.mark.parametrize("call", [empirical_ntk, NTKOperator], ids=["kernel", "trace"])
+    def test_nothing_of_outputs_times_outputs_is_written_out(self, call, monkeypatch):
+        layers = [nn.Linear(2, 1), nn.Linear(1, 6000), nn.Sigmoid()]
+        model, x = nn.Sequential(*layers).double(), inputs(3, 2)
+        written, original = [], _outputs.Scaled.matrix
+
+        def spied(side):
+            written.append(len(side) * 6000 * 8)
+            return original(side)
+
+        monkeypatch.setattr(_outputs.Scaled, "matrix", spied)
+        found = call(model, x, parameters="0", memory=0.05)
+        if call is NTKOperator:
+            found = found.trace()
+        assert 0 < max(written) < 0.05 * 2**30
 
     def test_a_trace_of_many_outputs_is_the_sum_of_parts(self, mapped, monkeypatch):
         model, x = self.model(), inputs(30, 1, 8)

@@ -80,58 +80,41 @@ def test_a_parameter_that_changes_between_products_is_seen(how, n_outputs):
     assert not torch.allclose(before, after)
 
 
-def test_what_cannot_be_differentiated_twice_is_run_anew():
-    class Once(torch.autograd.Function):
-        @staticmethod
-        def forward(x):
-            return x.square()
+class Square(torch.autograd.Function):
+    """A square with a right tangent; how it differentiates twice is a test's business."""
 
-        @staticmethod
-        def setup_context(ctx, inputs, output):
-            ctx.save_for_backward(inputs[0])
-            ctx.save_for_forward(inputs[0])
+    @staticmethod
+    def forward(x):
+        return x.square()
 
-        @staticmethod
-        @torch.autograd.function.once_differentiable
-        def backward(ctx, gradient):
-            return 2 * ctx.saved_tensors[0] * gradient
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0])
+        ctx.save_for_forward(inputs[0])
 
-        @staticmethod
-        def jvp(ctx, tangent):
-            return 2 * ctx.saved_tensors[0] * tangent
+    @staticmethod
+    def jvp(ctx, tangent):
+        return 2 * ctx.saved_tensors[0] * tangent
 
+
+class Once(Square):
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        return 2 * ctx.saved_tensors[0] * gradient
+
+
+class Wrong(Square):
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * ctx.saved_tensors[0] * (2 * gradient - gradient.detach())
+
+
+@pytest.mark.parametrize("square", [Once, Wrong])
+def test_where_no_right_second_derivative_is_the_model_runs_anew(square):
     class Model(Counted):
         def forward(self, x):
-            return self.second(Once.apply(self.first(x)))
-
-    model, x, vector = Model().double(), inputs(5, 3), inputs(5, seed=3)
-    operator = NTKOperator(model, x)
-    assert_close(operator @ vector, empirical_ntk(model, x) @ vector)
-    assert operator._graphs is None
-
-
-def test_a_wrong_second_derivative_is_not_believed():
-    class Wrong(torch.autograd.Function):
-        @staticmethod
-        def forward(x):
-            return x.square()
-
-        @staticmethod
-        def setup_context(ctx, inputs, output):
-            ctx.save_for_backward(inputs[0])
-            ctx.save_for_forward(inputs[0])
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return 2 * ctx.saved_tensors[0] * (2 * gradient - gradient.detach())
-
-        @staticmethod
-        def jvp(ctx, tangent):
-            return 2 * ctx.saved_tensors[0] * tangent
-
-    class Model(Counted):
-        def forward(self, x):
-            return self.second(Wrong.apply(self.first(x)))
+            return self.second(square.apply(self.first(x)))
 
     model, x, vector = Model().double(), inputs(5, 3), inputs(5, seed=3)
     operator = NTKOperator(model, x)

@@ -89,10 +89,21 @@ def test_a_small_matrix_is_taken_to_its_end():
     assert count == 3
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_more_copies_than_one_space_can_see_are_found(dtype):
+    # Three distinct eigenvalues: a Krylov space ends after three products.
+    values = torch.tensor([4.0, 2.0, 1.0]).double().repeat_interleave(5)
+    basis = torch.linalg.qr(inputs(60, 15)).Q
+    found, _ = solve((basis * values) @ basis.mT, 12, 1e-3, dtype)
+    assert_close(found.values, values[:12], tolerance=1e-3)
+
+
 def test_fewer_directions_than_pairs_are_refused():
     matrix = torch.zeros(SIZE, SIZE).double()
     matrix[0, 0] = 1
-    with pytest.raises(RuntimeError, match=r"must have 4 directions, got [12]\."):
+    with pytest.raises(
+        RuntimeError, match=r"must have 4 directions above rounding, got [12]\."
+    ):
         solve(matrix, 4, 1e-3)
 
 

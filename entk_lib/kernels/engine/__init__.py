@@ -27,7 +27,7 @@ way where no rule holds.
 
 from entk_lib.kernels.engine.assemble import explain_plan, kernel_matrices, kernel_trace
 from entk_lib.kernels.engine.contract import WORKING_BYTES
-from entk_lib.kernels.engine.cut import ReachedError
+from entk_lib.kernels.engine.cut import ReachedError, SameNames
 from entk_lib.kernels.engine.harvest import harvest_jacobians
 from entk_lib.kernels.engine.head import find_head
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
@@ -46,6 +46,7 @@ __all__ = [
     "ParameterPlan",
     "Problem",
     "ReachedError",
+    "SameNames",
     "Structure",
     "check_second",
     "explain_plan",

@@ -202,7 +202,8 @@ def _trace_of(
     while True:  # so many outputs at a time that a few samples fit
         plan = make_plan(problem.part(slice(0, size)), structure, 1, 1)
         bytes_each = max(1, 2 * plan.sample_bytes + plan.working_bytes)
-        if size == 1 or 8 * bytes_each <= room:
+        written = size * problem.n_outputs * problem.dtype.itemsize
+        if size == 1 or written + 8 * bytes_each <= room:
             break
         size = -(-size // 2)
     batch, total = max(1, room // bytes_each), 0.0
@@ -210,7 +211,7 @@ def _trace_of(
     with progress("trace", n * len(parts), "sample") as bar:
         for start in parts:
             part = problem.part(slice(start, start + size))
-            rows = part.maps.left.rows(slice(None))
+            rows = part.maps.left.matrix()
             for i in range(0, n, batch):
                 few = _inputs.take(x, slice(i, i + batch))
                 total += sum(f.trace() for f in harvest(part, plan, few, rows))

@@ -63,11 +63,14 @@ class Blocks:
         layers = len(dict.fromkeys(self.problem.layers.values()))
         kernels = self.whole.n_mapped if self.whole.maps.layout == "each" else 1
         result = layers * kernels * self.n1 * self.n2 * self.each**2 * itemsize
-        room = budget - result
+        maps = self.problem.maps
+        sides = 1 if maps.left is maps.right else 2
+        written = sides * len(maps.left) * self.problem.n_outputs * itemsize
+        room = budget - result - written
         # Blocks are copied once when batches are joined; a tile has three temporaries,
         # each for all positions of the other side.
         tile_row = max(1, 3 * plan.positions * self.each**2 * itemsize)
-        smallest = result + 4 * plan.sample_bytes + plan.working_bytes + tile_row
+        smallest = result + written + 4 * plan.sample_bytes + plan.working_bytes + tile_row
         if result > budget:
             raise MemoryError(
                 f"the kernel (n1={self.n1}, n2={self.n2}, outputs="
@@ -106,8 +109,7 @@ class Blocks:
         """Add the part's kernels to the kernels by layer."""
         self._bar, kept = bar, {}
         left, right = (
-            side.rows(slice(None))
-            for side in (self.problem.maps.left, self.problem.maps.right)
+            side.matrix() for side in (self.problem.maps.left, self.problem.maps.right)
         )
 
         def block_of(side: int, start: int) -> list[Factor]:

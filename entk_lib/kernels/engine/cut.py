@@ -34,11 +34,17 @@ class _Until(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-class Cut(nn.Module):
-    """A model that stops at its last linear map and returns that map's input, ``(n, d)``.
+class SameNames(nn.Module):
+    """A module that holds another one's parameters and buffers, by the same names."""
 
-    It holds the same parameters and buffers by the same names.
-    """
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self._parameters, self._buffers = model._parameters, model._buffers
+        self._modules = model._modules
+
+
+class Cut(SameNames):
+    """A model that stops at its last linear map and returns that map's input ``(n, d)``."""
 
     def __init__(
         self,
@@ -48,9 +54,7 @@ class Cut(nn.Module):
         position: int,
         shape: torch.Size,
     ) -> None:
-        super().__init__()
-        self._parameters, self._buffers = model._parameters, model._buffers
-        self._modules = model._modules
+        super().__init__(model)
         # Beside them, where no name of the model's own can be in the way.
         self.__dict__["_cut"] = model, (place, argument), shape, position
 

@@ -12,7 +12,7 @@ The map's own parameters have a closed form, :math:`\alpha\, (h \cdot h' + 1)` w
 its two uses have products with each other, one backward pass for each place of a token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -46,11 +46,11 @@ class Head:
         bias: b, shape ``(C,)``, or None.
         names: Chosen parameters that are the map's weight and bias; None for others.
         factor: What the weight's entries were multiplied by.
-        tables: Places in the path of `below` where the weight is a table of tokens.
-        path: That path, once it is known.
         use: The map by the function's and the parameters' names.
         problem: The problem above.
         cut: The model that stops at h.
+        tables: Places in the path of `below` where the weight is a table of tokens.
+        path: That path; None where nothing depends on it.
     """
 
     below: Problem | None
@@ -58,11 +58,11 @@ class Head:
     bias: Tensor | None
     names: tuple[str | None, str | None]
     factor: float
-    tables: list[int]
-    path: list[Path]
     use: str
     problem: Problem
     cut: Cut
+    tables: Sequence[int] = ()
+    path: Path | None = None
 
     def hidden(self, x: Inputs) -> Tensor:
         """The map's inputs h on some samples, ``(n, d)``, in float64."""
@@ -87,7 +87,7 @@ class Head:
             for layer in dict.fromkeys(layers.values())
         }
         if bias is not None:
-            found[layers[bias]] += self._squares
+            found[layers[bias]] += self.problem.maps.left.squares()
         if weight is not None:
             left, right = self._weight_factors(x1)
             if x2 is not None:
@@ -107,13 +107,13 @@ class Head:
         if weight is not None:
             left, right = self._weight_factors(x)
         if bias is not None:
-            ones = left.new_full((len(left), 1), self._squares**0.5)
+            ones = left.new_full((len(left), 1), self.problem.maps.left.squares() ** 0.5)
             left, right = torch.cat([left, ones], 1), torch.cat([right, ones], 1)
         return left, right
 
     def _weight_factors(self, x: Inputs) -> tuple[Tensor, Tensor]:
         hidden = self.hidden(x)
-        own = self._squares**0.5 * self.factor * hidden
+        own = self.problem.maps.left.squares() ** 0.5 * self.factor * hidden
         if not self.tables:
             return own, own
         crossed = self._crossed(x)
@@ -123,12 +123,6 @@ class Head:
         """Sum of the diagonal of the map's own part."""
         left, right = self.own_factors(x)
         return float((left * right).sum())
-
-    @property
-    def _squares(self) -> float:
-        rows = self.problem.maps.left
-        scale = rows.matrix if isinstance(rows, Dense) else rows.scale
-        return float(scale.double().square().sum())
 
     def _crossed(self, x: Inputs) -> Tensor:
         """Products of the weight's gradient as a map, h apart, and as a table, ``(n, d)``.
@@ -141,7 +135,7 @@ class Head:
         wanted = maps.apply_transposed(maps.apply(weight.mT.to(self.weight))).mT.double()
         parts = []
         for few in _batches(self.problem, x):
-            run = record(self.below.model, self.below.parameters, few, self.path[0])
+            run = record(self.below.model, self.below.parameters, few, self.path)
             total = 0.0
             for index in self.tables:
                 term = run.event(index).call.terms[0]
@@ -181,11 +175,11 @@ def find_head(problem: Problem, x1: Inputs, x2: Inputs | None = None) -> Head | 
     try:
         run = record(problem.model, everything, probe)
         found = _candidate(problem, run)
-        if found is None or not _is_proven(*found, run, probe, everything):
-            return None
+        head = found and _proven(*found, run, probe, everything)
     except (ChangedError, RuntimeError, IndexError):
         return None
-    head = found[0]
+    if head is None:
+        return None
     holds = all(_holds(head, x) for x in (x1, x2) if x is not None)
     return head if holds else None
 
@@ -272,7 +266,7 @@ def _described(
             layers={n: problem.layers[n] for n in rest},
         )
     use = run.path.uses[index]
-    head = Head(below, weight, shift, names, term.weight.factor, [], [], use, problem, cut)
+    head = Head(below, weight, shift, names, term.weight.factor, use, problem, cut)
     return head, entries
 
 
@@ -285,14 +279,14 @@ def _is_table(run: Recording, index: int, entries: Tensor) -> bool:
     return term.vocabulary > 0 and torch.equal(term.weight.entries()[0].mT, entries)
 
 
-def _is_proven(
+def _proven(
     head: Head,
     entries: Tensor,
     run: Recording,
     probe: Inputs,
     everything: dict[str, Tensor],
-) -> bool:
-    """Whether gradients below the map, and its own, add up to autograd's."""
+) -> Head | None:
+    """The map, if gradients below it, and its own, add up to autograd's."""
     problem, tolerance = head.problem, TOLERANCE[head.problem.dtype]
     cotangent = random_cotangent(run.outputs)
     expected = dict(zip(everything, run.backward([], cotangent, leaves=True), strict=True))
@@ -314,12 +308,12 @@ def _is_proven(
     for name in problem.parameters:
         error = (found[name] - expected[name]).abs().max()
         if not error <= tolerance * expected[name].abs().max():
-            return False
+            return None
     if weight is not None and head.below is not None:
-        chosen = record(head.cut, head.below.parameters, probe)
-        head.tables.extend(i for i, n in enumerate(chosen.path.users) if weight in n)
-        head.path.append(chosen.path)
-    return True
+        path = record(head.cut, head.below.parameters, probe).path
+        tables = [i for i, names in enumerate(path.users) if weight in names]
+        return replace(head, tables=tables, path=path)
+    return head
 
 
 def _holds(head: Head, x: Inputs) -> bool:

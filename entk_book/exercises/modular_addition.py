@@ -8,6 +8,7 @@ from torch import Tensor
 
 from entk_book.exercises._check import Check, Wrong
 from entk_book.exercises._kinds import Choice, Direction
+from entk_book.studies.adders import train_adders
 from entk_lib.features import (
     chance_overlap,
     dirichlet_energy,
@@ -17,9 +18,7 @@ from entk_lib.features import (
     torus_laplacian,
 )
 from entk_lib.kernels import ntk_spectrum
-from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
-from entk_lib.training import adamw, closed_forms, train_many
 
 _MODULUS = 29
 # Where the chapter has its cliffs.
@@ -105,25 +104,14 @@ still_direction = Check(
 @functools.cache
 def _too_little() -> str:
     """Trains one network on 30 % of the pairs and another on 70 %."""
-    pairs = modular_addition.all_pairs(_MODULUS)
-    x = modular_addition.one_hot(pairs, _MODULUS)
-    y = modular_addition.targets(pairs, _MODULUS)
     waves = modular_addition.fourier_families(_MODULUS)["sum"].flatten(1)
     shared = []
     for fraction in (0.3, 0.7):
-        model = QuadraticMLP(2 * _MODULUS, _MODULUS, 512, seed=0)
-        known, _ = modular_addition.split(len(x), fraction, seed=0)
-        train_many(
-            [model],
-            x[known][None],
-            y[known][None],
-            steps=500,
-            optimizer=adamw(0.05),
-            gradients=closed_forms.quadratic_mlp(),
-        )
-        vectors = ntk_spectrum(model, x, k=_TWO).eigenvectors[:, _ONE:_TWO]
+        (adder,) = train_adders([0], fraction=fraction)
+        spectrum = ntk_spectrum(adder.network, adder.x, k=_TWO)
+        vectors = spectrum.eigenvectors[:, _ONE:_TWO]
         shared.append(subspace_overlap(vectors, waves))
-    chance = chance_overlap(_TWO - _ONE, _MODULUS - 1, len(x))
+    chance = chance_overlap(_TWO - _ONE, _MODULUS - 1, _MODULUS**2)
     if shared[0] < 1.5 * chance:
         return "chance"
     return "between" if shared[0] < 0.8 * shared[1] else "as much"

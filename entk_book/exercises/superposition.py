@@ -7,12 +7,12 @@ from torch import Tensor
 
 from entk_book.exercises._check import Check, Wrong
 from entk_book.exercises._kinds import Choice, Wholes
+from entk_book.studies.autoencoders import train_autoencoders
 from entk_lib.features import feature_alignment, subspace_overlap
 from entk_lib.kernels import ntk_spectrum
 from entk_lib.spectra import find_cliffs
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
-from entk_lib.training import closed_forms, train_many, weighted_squared_error
 
 _FEATURES, _HIDDEN, _SAMPLES = 50, 10, 500
 
@@ -20,20 +20,12 @@ _FEATURES, _HIDDEN, _SAMPLES = 50, 10, 500
 @functools.cache
 def _sparser() -> str:
     """Trains two networks that differ in their data alone."""
-    models = [TiedAutoencoder(_FEATURES, _HIDDEN, seed=100) for _ in range(2)]
-    x = torch.stack(
-        [superposition.sample(_SAMPLES, _FEATURES, s, seed=0) for s in (0.9, 0.97)]
+    dense, sparse = (
+        train_autoencoders([0], n_hidden=_HIDDEN, sparsity=s, steps=2000)[
+            0
+        ].network.n_reconstructed()
+        for s in (0.9, 0.97)
     )
-    weights = superposition.importances(_FEATURES)
-    train_many(
-        models,
-        x,
-        x,
-        steps=2000,
-        loss=weighted_squared_error(weights),
-        gradients=closed_forms.tied_autoencoder(weights),
-    )
-    dense, sparse = (model.n_reconstructed() for model in models)
     if dense == sparse:
         return "as many"
     return "more" if sparse > dense else "fewer"

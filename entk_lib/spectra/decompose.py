@@ -162,7 +162,8 @@ def leading_eigenpairs(
 
 def _full(matrix: Float[Tensor, "q q"]) -> tuple[Float[Tensor, " q"], Float[Tensor, "q q"]]:
     """All eigenpairs, ascending; by scipy on CPUs, which takes less time than torch."""
-    if matrix.device.type != "cpu":
+    # SciPy 1.13.0 asks LAPACK for too little room when the matrix is a single number.
+    if matrix.device.type != "cpu" or len(matrix) == 1:
         values, vectors = torch.linalg.eigh(matrix)
         return values, vectors
     values, vectors = scipy.linalg.eigh(matrix.numpy(), driver="evd", check_finite=False)

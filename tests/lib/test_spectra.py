@@ -4,7 +4,7 @@ import pytest
 import torch
 from assertions import assert_close, assert_eigenpairs
 from cases import inputs, linear, mlp, scalar_output, tokens, with_dtype
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from oracles import jacobian_rows, loop_kernel, reduce_outputs
 
@@ -34,6 +34,7 @@ def planted(values, *, n=None, seed=0):
     st.integers(0, 4),
     st.integers(0, 5),
 )
+@example([1.0], 0, 0)
 def test_planted_eigenvalues_are_found(values, n_zeros, seed):
     kernel, _ = planted(values, n=len(values) + n_zeros, seed=seed)
     spectrum = kernel_spectrum(kernel)

@@ -71,9 +71,9 @@ def batches(monkeypatch):
     def spy(module, name):
         function = getattr(module, name)
 
-        def spied(problem, plan, x, maps):
+        def spied(problem, plan, x, maps, *kept):
             sizes.append(len(x))
-            return function(problem, plan, x, maps)
+            return function(problem, plan, x, maps, *kept)
 
         monkeypatch.setattr(module, name, spied)
 

@@ -104,9 +104,9 @@ def mapped(monkeypatch):
     """How many outputs were propagated, batch by batch."""
     counts, original = [], contract.harvest
 
-    def spied(problem, plan, x, maps):
+    def spied(problem, plan, x, maps, *kept):
         counts.append(len(maps))
-        return original(problem, plan, x, maps)
+        return original(problem, plan, x, maps, *kept)
 
     monkeypatch.setattr(contract, "harvest", spied)
     monkeypatch.setattr(assemble, "harvest", spied)
@@ -304,9 +304,9 @@ class TestParts:
         model, x = self.model(), inputs(30, 1, 8)
         seen, original = [], contract.harvest
 
-        def spied(problem, plan, few, maps):
+        def spied(problem, plan, few, maps, *kept):
             seen.append((len(few), len(maps)))
-            return original(problem, plan, few, maps)
+            return original(problem, plan, few, maps, *kept)
 
         monkeypatch.setattr(contract, "harvest", spied)
         monkeypatch.setattr(assemble, "_PART_COST", 0)

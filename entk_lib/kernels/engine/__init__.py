@@ -22,7 +22,7 @@ One call, `empirical_ntk(model, x)`, walks through the files of this folder in t
 
 `layer_rules` says what a linear layer, a convolution or an embedding does with its
 parameter, `factors` how two batches' parts make a piece of the kernel, `autodiff` is the
-way where no rule holds.
+way where no rule holds, `convolve` a faster backward pass of some convolutions.
 """
 
 from entk_lib.kernels.engine.assemble import explain_plan, kernel_matrices, kernel_trace

@@ -10,6 +10,7 @@ from entk_lib._inputs import Inputs
 from entk_lib._outputs import OutputMap
 from entk_lib._progress import progress
 from entk_lib.kernels.engine.contract import WORKING_BYTES, Blocks
+from entk_lib.kernels.engine.factors import Gradient
 from entk_lib.kernels.engine.harvest import harvest
 from entk_lib.kernels.engine.head import find_head
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
@@ -19,6 +20,9 @@ from entk_lib.kernels.engine.record import ChangedError
 
 # The calls of a part of the outputs take as long as so many multiply-adds.
 _PART_COST = 10**8
+# Beyond this, memory must save time: less of it may cost so many times as much.
+_ENOUGH_BYTES = 2**30
+_MARGIN = 1.1
 
 
 def kernel_matrices(
@@ -74,8 +78,8 @@ def explain_plan(
     if below is not None:
         structure = prove_rules(below.model, below.parameters, x1)
         try:
-            size, blocks = _largest_part(below, structure, x1, x2, budget, None)
-            plan, times = blocks.plan, -(-below.n_mapped // size)
+            _, blocks = _largest_part(below, structure, x1, x2, budget, None)
+            plan, times = blocks.plan, blocks.parts
         except MemoryError:  # nothing is computed: it may be asked for
             n2 = n1 if x2 is None else _inputs.n_samples(x2)
             symmetric = x2 is None and below.maps.symmetric
@@ -145,6 +149,7 @@ def _largest_part(
     All of them keep so much of each sample that few samples fit at a time, and each
     block of samples is harvested again for every other one. Fewer outputs leave room for
     all samples, but what does not depend on the outputs is done once for each part.
+    More memory than `_ENOUGH_BYTES` is taken only where it saves time.
     """
 
     def blocks_of(size: int) -> Blocks:
@@ -164,10 +169,11 @@ def _largest_part(
             if size == 1 and best is None:
                 raise
         else:
-            cost = -(-problem.n_mapped // size) * (blocks.operations + _PART_COST)
-            if best is None or cost < best[0]:
+            cost = blocks.operations + blocks.parts * _PART_COST
+            margin = 1.0 if best is None or best[2].kept <= _ENOUGH_BYTES else _MARGIN
+            if best is None or cost < margin * best[0]:
                 best = cost, size, blocks
-            if blocks.keeps_all:
+            if blocks.keeps_all and blocks.kept <= _ENOUGH_BYTES:
                 break
         if size == 1:
             break
@@ -214,6 +220,8 @@ def _trace_of(
             rows = part.maps.left.matrix()
             for i in range(0, n, batch):
                 few = _inputs.take(x, slice(i, i + batch))
-                total += sum(f.trace() for f in harvest(part, plan, few, rows))
+                pairs, jacobians = harvest(part, plan, few, rows)
+                total += sum(f.trace() for f in pairs)
+                total += sum(Gradient("", j).trace() for j in jacobians.values())
                 bar.update(_inputs.n_samples(few))
     return total

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from entk_lib import _inputs
 from entk_lib._inputs import Inputs
-from entk_lib.kernels.engine.factors import Factor, join
-from entk_lib.kernels.engine.harvest import harvest
+from entk_lib.kernels.engine.factors import Factor, Gradient, join
+from entk_lib.kernels.engine.harvest import harvest, recorded
 from entk_lib.kernels.engine.plan import make_plan
 from entk_lib.kernels.engine.problem import Problem
 from entk_lib.kernels.engine.prove import Structure
+from entk_lib.kernels.engine.record import Recording
 
 # A batch at work larger than this gains nothing: its memory leaves the cache.
 WORKING_BYTES = 256 * 2**20
@@ -21,6 +22,8 @@ WORKING_BYTES = 256 * 2**20
 _TILE_ROWS = 1024
 _DIAGONAL_ROWS = 256
 _TILE_BYTES = 64 * 2**20
+# Graphs of all samples larger than this are made again for each part of the outputs.
+_GRAPH_BYTES = 512 * 2**20
 
 
 class Blocks:
@@ -55,6 +58,8 @@ class Blocks:
             problem, structure, self.n1, self.n2, symmetric=self.symmetric
         )
         self.each = problem.maps.rows_per_sample
+        self.parts = -(-whole.n_mapped // problem.n_mapped)
+        self._recordings: dict[tuple[int, int], Recording] = {}
         self._divide(budget)
 
     def _divide(self, budget: int) -> None:
@@ -67,8 +72,8 @@ class Blocks:
         sides = 1 if maps.left is maps.right else 2
         written = sides * len(maps.left) * self.problem.n_outputs * itemsize
         room = budget - result - written
-        # Blocks are copied once when batches are joined; a tile has three temporaries,
-        # each for all positions of the other side.
+        # Factors of pairs are copied once when batches are joined; a tile has three
+        # temporaries, each for all positions of the other side.
         tile_row = max(1, 3 * plan.positions * self.each**2 * itemsize)
         smallest = result + written + 4 * plan.sample_bytes + plan.working_bytes + tile_row
         if result > budget:
@@ -86,8 +91,13 @@ class Blocks:
                 "parameters=[...]."
             )
         total = self.n1 if self.symmetric else self.n1 + self.n2
+        graphs = total * plan.structure.saved_bytes
         kept = max(1, plan.sample_bytes)
-        self.keeps_all = 2 * total * kept <= room // 2
+        self.kept = total * kept
+        fits = graphs <= min((budget - smallest) // 8, _GRAPH_BYTES)
+        self.keeps_recordings = fits and (self.parts > 1 or 2 * self.kept > room // 2)
+        room -= graphs if self.keeps_recordings else 0
+        self.keeps_all = 2 * self.kept <= room // 2
         fitting = max(self.n1, self.n2) if self.keeps_all else room // 2 // (4 * kept)
         self.block = max(1, min(max(self.n1, self.n2), fitting))
         working = max(1, plan.working_bytes)
@@ -97,13 +107,16 @@ class Blocks:
 
     @property
     def operations(self) -> int:
-        """Predicted multiply-adds, those of samples that are harvested again included."""
+        """Predicted multiply-adds of all parts, with samples that are harvested again."""
         plan, n1 = self.plan, -(-self.n1 // self.block)
         times = 1.0 if self.keeps_all else (n1 + 1) / 2
         if not (self.keeps_all or self.symmetric):
             times = (self.n1 + n1 * self.n2) / (self.n1 + self.n2)
-        total = sum(row.operations for row in plan.rows) + plan.passes
-        return int(total + (times - 1) * (plan.making + plan.passes))
+        total = self.parts * sum(row.operations for row in plan.rows)
+        total += self.parts * ((times - 1) * plan.making + times * plan.backward)
+        return int(
+            total + plan.forward * (1 if self.keeps_recordings else self.parts * times)
+        )
 
     def add_to(self, kernels: dict[str, Tensor], bar: Any) -> None:
         """Add the part's kernels to the kernels by layer."""
@@ -138,12 +151,29 @@ class Blocks:
 
     def _factors(self, x: Inputs, start: int, maps: Tensor) -> list[Factor]:
         """Factors of one block, harvested batch by batch."""
-        stop = min(start + self.block, _inputs.n_samples(x))
+        n = min(self.block, _inputs.n_samples(x) - start)
+        parameters, layers = self.problem.parameters, self.problem.layers
+        jacobians = {
+            name: maps.new_empty(n, len(maps), parameters[name].numel())
+            for name in self.plan.jacobians
+        }
         parts = []
-        for batch in _parts(slice(start, stop), self.batch):
-            parts.append(harvest(self.problem, self.plan, _inputs.take(x, batch), maps))
+        for rows in _parts(slice(0, n), self.batch):
+            few = _inputs.take(x, slice(start + rows.start, start + rows.stop))
+            into = {name: jacobian[rows] for name, jacobian in jacobians.items()}
+            run = self._recording(x, few, start + rows.start)
+            parts.append(harvest(self.problem, self.plan, few, maps, run, into)[0])
             self._bar.update(0)
-        return join(parts)
+        return [*join(parts), *(Gradient(layers[k], j) for k, j in jacobians.items())]
+
+    def _recording(self, x: Inputs, few: Inputs, start: int) -> Recording | None:
+        """The recording of a batch, kept for the parts of the outputs that follow."""
+        if not self.keeps_recordings:
+            return None
+        at = 0 if x is self.x1 else 1, start
+        if at not in self._recordings:
+            self._recordings[at] = recorded(self.problem, self.plan, few)
+        return self._recordings[at]
 
     def _contract(
         self,

@@ -41,19 +41,6 @@ class Factor(ABC):
     def trace(self) -> float:
         """Sum of the diagonal of the product with itself."""
 
-    @abstractmethod
-    def joined(self, others: Sequence[Any]) -> "Factor":
-        """The factor of this batch and those that follow it."""
-
-
-def join(parts: Sequence[list[Factor]]) -> list[Factor]:
-    """The factors of several batches as those of one."""
-    if len(parts) == 1:
-        return parts[0]
-    return [
-        first.joined([part[i] for part in parts[1:]]) for i, first in enumerate(parts[0])
-    ]
-
 
 @dataclass(frozen=True)
 class Gradient(Factor):
@@ -84,12 +71,6 @@ class Gradient(Factor):
     def trace(self) -> float:
         """Sum of all squares."""
         return float(self.jacobian.double().square().sum())
-
-    def joined(self, others: Sequence["Gradient"]) -> "Gradient":
-        """Samples below one another."""
-        return Gradient(
-            self.layer, torch.cat([self.jacobian, *(o.jacobian for o in others)])
-        )
 
 
 @dataclass(frozen=True)
@@ -275,6 +256,15 @@ class Pairs(Factor):
         if not bool((difference <= _TOLERANCE[common.dtype]).all()):
             raise ChangedError("the outputs have a common factor in each batch only")
         return self.cotangents * signs[:, :, None, None]
+
+
+def join(parts: Sequence[list[Pairs]]) -> list[Pairs]:
+    """The factors of several batches as those of one."""
+    if len(parts) == 1:
+        return parts[0]
+    return [
+        first.joined([part[i] for part in parts[1:]]) for i, first in enumerate(parts[0])
+    ]
 
 
 def _joined_values(values: Sequence[Tensor | None]) -> Tensor | None:

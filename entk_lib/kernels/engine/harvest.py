@@ -8,7 +8,7 @@ from torch import Tensor
 from entk_lib import _inputs
 from entk_lib._inputs import Inputs as Batch
 from entk_lib.kernels.engine.autodiff import jacobian_blocks
-from entk_lib.kernels.engine.factors import Factor, Gradient, Inputs, Pairs
+from entk_lib.kernels.engine.factors import Inputs, Pairs
 from entk_lib.kernels.engine.layer_rules import Term
 from entk_lib.kernels.engine.plan import Plan
 from entk_lib.kernels.engine.problem import Problem
@@ -24,71 +24,64 @@ _SMALL_BYTES = 2**20
 _LEAST_ROWS = 512
 
 
-def harvest(problem: Problem, plan: Plan, x: Batch, maps: Tensor) -> list[Factor]:
-    """Factors of a batch, in the order that the plan fixes.
+def harvest(
+    problem: Problem,
+    plan: Plan,
+    x: Batch,
+    maps: Tensor,
+    recording: Recording | None = None,
+    into: dict[str, Tensor] | None = None,
+) -> tuple[list[Pairs], dict[str, Tensor]]:
+    """What a batch's part of the kernel is made from, in the order that the plan fixes.
 
     Args:
         problem: The model and what is asked of it.
         plan: The way for each parameter.
         x: The batch.
         maps: The map on the outputs of this side, ``(mapped, C)``.
+        recording: The batch's, as `recorded` gives it, where it was kept.
+        into: Tensors ``(n, mapped, size)`` that the Jacobians are written to.
+
+    Returns:
+        Factors of the calls that are contracted by pairs, and the Jacobian of the mapped
+        outputs for each other parameter.
 
     Raises:
         ChangedError: If the batch takes another path than the plan's probe.
     """
-    factors: list[Factor] = []
-    recording, gradients = None, {}
+    pairs: list[Pairs] = []
+    gradients = {}
     if plan.structure.uses:
-        recording = _recorded(problem, plan, x)
+        recording = recording or recorded(problem, plan, x)
         separated = _separate(problem, plan, recording, x, maps) if plan.separable else {}
         gradients = _all_gradients(problem, plan, x, recording, maps)
-        factors += [
+        pairs = [
             _pairs(problem, plan, recording, i, separated.get(i), gradients)
             for i in plan.pairs
         ]
-    jacobians = _jacobians(problem, plan, x, maps, recording, gradients)
-    return factors + [Gradient(problem.layers[name], j) for name, j in jacobians.items()]
+    if into is None:
+        n = _inputs.n_samples(x)
+        into = {
+            name: maps.new_empty(n, len(maps), problem.parameters[name].numel())
+            for name in plan.jacobians
+        }
+    for name, own in plan.gradients.items():
+        _write_gradient(into[name], plan, own, recording, gradients)
+    if plan.structure.autodiff:
+        rest = {name: problem.parameters[name] for name in plan.structure.autodiff}
+        for name, jacobian in jacobian_blocks(problem.model, x, rest, maps).items():
+            into[name].copy_(jacobian)
+    return pairs, into
 
 
 def harvest_jacobians(
     problem: Problem, plan: Plan, x: Batch, maps: Tensor
 ) -> dict[str, Tensor]:
-    """Jacobian of the mapped outputs, ``(n, mapped, size)`` by parameter.
-
-    For a plan without pairs; raises as `harvest` does.
-    """
-    recording, gradients = None, {}
-    if plan.structure.uses:
-        recording = _recorded(problem, plan, x)
-        gradients = _all_gradients(problem, plan, x, recording, maps)
-    return _jacobians(problem, plan, x, maps, recording, gradients)
+    """The same for a plan without pairs: the Jacobians alone."""
+    return harvest(problem, plan, x, maps)[1]
 
 
-def _jacobians(
-    problem: Problem,
-    plan: Plan,
-    x: Batch,
-    maps: Tensor,
-    recording: Recording | None,
-    gradients: dict[int, Tensor],
-) -> dict[str, Tensor]:
-    """Jacobians of the parameters that the plan gives one, by rules and by autodiff."""
-    found: dict[str, Tensor] = {}
-    for name, own in plan.gradients.items():
-        parameter, jacobian = problem.parameters[name], None
-        if recording is not None:
-            jacobian = _gradient(plan, parameter, own, recording, gradients)
-        if jacobian is None:  # no output depends on this parameter
-            shape = (_inputs.n_samples(x), len(maps), parameter.numel())
-            jacobian = parameter.new_zeros(shape)
-        found[name] = jacobian
-    if plan.structure.autodiff:
-        rest = {name: problem.parameters[name] for name in plan.structure.autodiff}
-        found |= jacobian_blocks(problem.model, x, rest, maps)
-    return found
-
-
-def _recorded(problem: Problem, plan: Plan, x: Batch) -> Recording:
+def recorded(problem: Problem, plan: Plan, x: Batch) -> Recording:
     """The batch's recording; ChangedError if samples get gradients of other samples."""
     recording = record(problem.model, problem.parameters, x, plan.structure.path)
     n, n_outputs = recording.outputs.shape
@@ -124,10 +117,19 @@ def _all_gradients(
         for index, gradient in zip(needed, gradients, strict=True):
             part = _alive(plan, index, gradient).permute(1, 2, 0, 3)
             if index not in buffers:
-                shape = (*part.shape[:3], len(maps), part.shape[3])
-                buffers[index] = part.new_empty(shape)
+                buffers[index] = _buffer(part, len(maps), by_position=index in plan.pairs)
             buffers[index][:, :, :, c] = part
     return buffers
+
+
+def _buffer(part: Tensor, n_mapped: int, *, by_position: bool) -> Tensor:
+    """Room for G of every mapped output, in the order in which it is written or read."""
+    shape = (*part.shape[:3], n_mapped, part.shape[3])
+    order = [0, 1, 2, 3, 4]
+    if not by_position:  # samples first, then as the gradient itself lies
+        order = [2, 0, 1, 3, 4] if part.stride(3) == 1 else [2, 0, 3, 4, 1]
+    laid_out = part.new_empty([shape[axis] for axis in order])
+    return laid_out.permute([order.index(axis) for axis in range(5)])
 
 
 def _alive(plan: Plan, index: int, gradient: Tensor) -> Tensor:
@@ -174,46 +176,62 @@ def _inputs_of(term: Term, use: Use) -> Tensor | None:
     return values if len(use.alive) == values.shape[2] else values[:, :, use.alive]
 
 
-def _gradient(
+def _write_gradient(
+    into: Tensor,
     plan: Plan,
-    parameter: Tensor,
     own: Sequence[tuple[int, int]],
-    recording: Recording,
+    recording: Recording | None,
     gradients: dict[int, Tensor],
-) -> Tensor | None:
-    """Jacobian of the mapped outputs for one parameter, ``(n, mapped, size)``."""
-    total = None
+) -> None:
+    """Jacobian of the mapped outputs for one parameter, written to ``(n, mapped, size)``.
+
+    Columns may come in another order, which makes the same kernel, unless the plan asks.
+    """
+    if recording is None or len(own) != 1:
+        into.zero_()  # a sum; or no output depends on this parameter
+    if recording is None:
+        return
     for i, j in own:
         term = recording.event(i).call.terms[j]
-        part = _term_jacobian(term, plan.structure.uses[i], gradients[i])
-        if term.weight.factor != 1:
-            part = part * term.weight.factor
-        alone = len(own) == 1 and term.weight.distinct and not plan.in_order
-        if alone and part.shape[2] == parameter.numel():
-            return part  # columns in another order make the same kernel
-        if total is None:
-            total = part.new_zeros(*part.shape[:2], parameter.numel())
-        total.index_add_(2, term.weight.entries().flatten(), part)
-    return total
+        use, weight = plan.structure.uses[i], term.weight
+        entries = use.call.groups * use.call.n_out * term.n_in
+        whole = len(own) == 1 and weight.distinct and entries == into.shape[2]
+        if whole and not plan.in_order:
+            _term_jacobian(term, use, gradients[i], into)
+            if weight.factor != 1:
+                into.mul_(weight.factor)
+            return
+        if len(own) == 1:
+            into.zero_()
+        part = _term_jacobian(
+            term, use, gradients[i], into.new_empty(*into.shape[:2], entries)
+        )
+        if weight.factor != 1:
+            part.mul_(weight.factor)
+        into.index_add_(2, weight.entries().flatten(), part)
 
 
-def _term_jacobian(term: Term, use: Use, gradients: Tensor) -> Tensor:
+def _term_jacobian(term: Term, use: Use, gradients: Tensor, into: Tensor) -> Tensor:
     """Sum over positions of G times A, ``(n, mapped, groups * out * in)``."""
     groups, positions, n, mapped, n_out = gradients.shape
     inputs = _inputs_of(term, use)
     if inputs is None:
-        return gradients.sum(1).permute(1, 2, 0, 3).reshape(n, mapped, -1)
+        total = gradients.sum(1).permute(1, 2, 0, 3)
+        return into.copy_(total.reshape(into.shape))
     if term.vocabulary:
-        rows = gradients.new_zeros(n, mapped, n_out, term.vocabulary)
+        rows = into.zero_().view(n, mapped, n_out, term.vocabulary)
         index = inputs.reshape(n, 1, 1, positions).expand(n, mapped, n_out, positions)
         index = index.long()  # older torch wants it so
         rows.scatter_add_(3, index, gradients[0].permute(1, 2, 3, 0))
-        return rows.flatten(2)
+        return into
     # One product for each sample and group: (mapped * out, positions) (positions, in).
     left = gradients.permute(2, 0, 3, 4, 1).reshape(n * groups, mapped * n_out, positions)
     right = inputs.reshape(n * groups, positions, -1)
-    jacobian = (left @ right).reshape(n, groups, mapped, -1)
-    return jacobian.transpose(1, 2).reshape(n, mapped, -1)
+    if groups == 1:
+        torch.bmm(left, right, out=into.view(n, mapped * n_out, -1))
+        return into
+    jacobian = (left @ right).reshape(n, groups, mapped, -1).transpose(1, 2)
+    return into.copy_(jacobian.reshape(into.shape))
 
 
 def _separate(
@@ -242,8 +260,6 @@ def _separate(
         for row in mixtures @ maps
     )
     cover = _cover(ones)
-    if len(cover) > max(_COVER_SIZE, n // 2):
-        raise ChangedError("too many samples are needed to see every entry")
     each = _each_output(problem, plan, _inputs.take(x, cover), maps, indices)
     found = {}
     for i, one, two, gradient in zip(indices, ones, twos, each, strict=True):

@@ -48,7 +48,8 @@ class Plan:
         sample_bytes: What is kept of a sample.
         working_bytes: What is needed besides, for a sample at work.
         making: Multiply-adds that make the factors of all samples, once.
-        passes: Multiply-adds of the model's forward and backward passes, once.
+        forward: Multiply-adds of the model's forward pass and its check, once.
+        backward: Multiply-adds of the model's backward passes, once.
         in_order: Whether Jacobians need their columns in the parameter's order.
     """
 
@@ -60,13 +61,19 @@ class Plan:
     sample_bytes: int = 0
     working_bytes: int = 0
     making: int = 0
-    passes: int = 0
+    forward: int = 0
+    backward: int = 0
     in_order: bool = False
 
     @property
     def positions(self) -> int:
         """Largest number of positions that are paired; one where none are."""
         return max((len(self.structure.uses[i].alive) for i in self.pairs), default=1)
+
+    @property
+    def jacobians(self) -> list[str]:
+        """Parameters that a Jacobian is made for."""
+        return [*self.gradients, *self.structure.autodiff]
 
     @property
     def every_output(self) -> list[int]:
@@ -133,11 +140,14 @@ class _Costs:
         """Per-sample gradients from G and A, of every mapped output."""
         return self.samples * self.n_mapped * sum(map(_size_of_call, terms))
 
-    def passes(self, structure: Structure, n_autodiff: int, n_cotangents: int) -> int:
-        """A forward pass, and a backward one for each cotangent."""
+    def passes(
+        self, structure: Structure, n_autodiff: int, n_cotangents: int
+    ) -> tuple[int, int]:
+        """A forward pass with a check, and a backward pass for each cotangent."""
         calls = ((use, term) for use in structure.uses.values() for term in use.call.terms)
-        own = sum(map(_size_of_call, calls)) * (1 + n_cotangents)
-        return self.samples * (own + 3 * self.n_mapped * n_autodiff)
+        own = sum(map(_size_of_call, calls))
+        backward = own * n_cotangents + 3 * self.n_mapped * n_autodiff
+        return self.samples * 2 * own, self.samples * backward
 
     def product(self, size: int) -> int:
         """J J'^T of a Jacobian with ``size`` numbers for each sample and output."""
@@ -178,7 +188,7 @@ def make_plan(
     )
     n_autodiff = sum(problem.parameters[n].numel() for n in structure.autodiff)
     n_cotangents = problem.n_mapped if plan.every_output else 3
-    plan.passes = costs.passes(structure, n_autodiff, n_cotangents)
+    plan.forward, plan.backward = costs.passes(structure, n_autodiff, n_cotangents)
     kept = dict(_kept_bytes(plan, problem))
     plan.sample_bytes = sum(kept.values())
     plan.working_bytes = _working_bytes(plan, problem)
@@ -240,7 +250,7 @@ def _kept_bytes(plan: Plan, problem: Problem) -> Iterator[tuple[str, int]]:
             copies = (count == 0) + (term.vocabulary > 0)
             own = places * width + copies * outer
             yield term.weight.parameter, own * itemsize
-    for name in (*plan.gradients, *plan.structure.autodiff):
+    for name in plan.jacobians:
         yield name, problem.parameters[name].numel() * problem.n_mapped * itemsize
 
 
@@ -253,10 +263,8 @@ def _working_bytes(plan: Plan, problem: Problem) -> int:
         return call.groups * call.positions * width
 
     numbers = sum(size(i, uses[i].call.n_out) * mapped for i in plan.every_output)
-    # Two mixtures of the outputs, and every output of at most half of the samples.
-    numbers += sum(
-        size(i, uses[i].call.n_out) * (2 + -(-mapped // 2)) for i in plan.separable
-    )
+    # Two mixtures of the outputs, and every output of the samples that show all entries.
+    numbers += sum(size(i, uses[i].call.n_out) * (2 + mapped) for i in plan.separable)
     inputs = [
         size(i, uses[i].call.terms[j].n_in)
         for own in plan.gradients.values()

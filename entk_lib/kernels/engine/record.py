@@ -1,6 +1,7 @@
 """A forward pass that remembers what it did with each parameter."""
 
 import collections
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import EllipsisType
@@ -13,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from entk_lib import _inputs
 from entk_lib._inputs import Inputs
+from entk_lib.kernels.engine.convolve import InputGradients, is_narrowing
 from entk_lib.kernels.engine.layer_rules import Call, Tracked
 from entk_lib.kernels.engine.recognise import Site, recognise, token_axis
 
@@ -80,12 +82,14 @@ class Recording:
         leaves: The chosen parameters, as leaves of the graph.
         events: The uses of a parameter; None where no rule fits.
         path: The same without the data, to compare with another batch.
+        narrows: Whether it holds convolutions that `convolve` takes as products.
     """
 
     outputs: Tensor
     leaves: dict[str, Tensor]
     events: list[Event | None]
     path: Path
+    narrows: bool = False
 
     def event(self, index: int) -> Event:
         """The recognised use at ``index``; ChangedError where it is not recognised."""
@@ -112,9 +116,10 @@ class Recording:
             shapes += [leaf.shape for leaf in self.leaves.values()]
         found: Sequence[Tensor | None] = [None] * len(inputs)
         if self.outputs.requires_grad and inputs:
-            found = torch.autograd.grad(
-                self.outputs, inputs, cotangent, retain_graph=True, allow_unused=True
-            )
+            with InputGradients() if self.narrows else contextlib.nullcontext():
+                found = torch.autograd.grad(
+                    self.outputs, inputs, cotangent, retain_graph=True, allow_unused=True
+                )
         return [
             cotangent.new_zeros(shape) if g is None else g
             for g, shape in zip(found, shapes, strict=True)
@@ -154,7 +159,7 @@ def record(
     path = Path(recorder.uses, recorder.users, recorder.per_sample)
     if like is not None and path != like:
         raise ChangedError("the model took another path")
-    return Recording(outputs, leaves, recorder.events, path)
+    return Recording(outputs, leaves, recorder.events, path, recorder.narrows)
 
 
 def _leaf(parameter: Tensor, is_written: bool) -> Tensor:
@@ -182,12 +187,15 @@ class _Recorder(TorchFunctionMode):
         self.events: list[Event | None] = []
         self.uses: list[str] = []
         self.users: list[frozenset[str]] = []
+        self.narrows = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         called = name_of(func)
         self.counts[called] += 1
         out = func(*args, **kwargs)
+        if called == "conv1d":
+            self.narrows |= any(map(is_narrowing, tensors_in((*args, *kwargs.values()))))
         names = [
             self.tracked[id(t)].parameter
             for t in tensors_in((*args, *kwargs.values()))

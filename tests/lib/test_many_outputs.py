@@ -1,0 +1,139 @@
+"""Many outputs: a model is run once for all their parts, in no more memory than pays."""
+
+import pytest
+import torch
+from assertions import assert_close
+from cases import inputs
+from oracles import loop_kernel, reduce_outputs
+from torch import nn
+
+from entk_lib import empirical_ntk
+from entk_lib.kernels.engine import assemble, contract, convolve
+
+
+def test_what_a_narrowing_convolution_sends_back_is_autograd_s():
+    torch.manual_seed(0)
+    for padding, bias in ((0, True), (5, False), (15, True)):
+        layer = nn.Conv1d(8, 2, 16, padding=padding, bias=bias).double()
+        x = inputs(3, 8, 20).requires_grad_()
+        out = layer(x)
+        cotangent = torch.randn_like(out)
+        expected = torch.autograd.grad(out, x, cotangent, retain_graph=True)[0]
+        taken = []
+        with pytest.MonkeyPatch.context() as patch:
+            original = convolve._input_gradient
+
+            def spied(*args, taken=taken, original=original):
+                taken.append(original(*args))
+                return taken[-1]
+
+            patch.setattr(convolve, "_input_gradient", spied)
+            with convolve.InputGradients():
+                found = torch.autograd.grad(out, x, cotangent)[0]
+        assert taken[0] is not None
+        assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv1d(8, 2, 16, stride=2),
+        nn.Conv1d(8, 2, 4, dilation=2),
+        nn.Conv1d(8, 4, 16),
+        nn.Conv1d(8, 2, 16, groups=2),
+        nn.Conv1d(8, 2, 16, padding=17),
+        nn.ConvTranspose1d(8, 2, 16),
+        nn.Conv2d(8, 2, (16, 1)),
+    ],
+    ids=str,
+)
+def test_other_convolutions_are_left_to_torch(layer):
+    layer = layer.double().requires_grad_(False)
+    x = inputs(3, 8, 20, *[2] * (layer.weight.ndim - 3)).requires_grad_()
+    out = layer(x)
+    expected = torch.autograd.grad(out, x, torch.ones_like(out), retain_graph=True)[0]
+    with convolve.InputGradients():
+        found = torch.autograd.grad(out, x, torch.ones_like(out))[0]
+    assert torch.equal(found, expected)
+
+
+def hearing(n_outputs: int) -> nn.Module:
+    """A small relative of a pitch tracker."""
+    torch.manual_seed(1)
+    return nn.Sequential(
+        nn.Conv1d(1, 8, 5),
+        nn.ReLU(),
+        nn.Conv1d(8, 2, 16),
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(2 * 21, n_outputs),
+        nn.Sigmoid(),
+    ).double()
+
+
+class Counted(nn.Module):
+    """A model that counts its calls."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model, self.calls = model, 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.model(x)
+
+
+@pytest.mark.parametrize("n_other", [None, 4], ids=["symmetric", "cross"])
+def test_a_model_is_run_once_for_all_parts_of_its_outputs(n_other, monkeypatch):
+    x1 = inputs(6, 1, 40)
+    x2 = None if n_other is None else inputs(n_other, 1, 40, seed=2)
+    model = Counted(hearing(24))
+    whole = empirical_ntk(model, x1, x2)
+    assert_close(
+        whole, loop_kernel(model, x1, x1 if x2 is None else x2).diagonal(0, 2, 3).mean(2)
+    )
+    once, model.calls = model.calls, 0
+    monkeypatch.setattr(assemble, "_ENOUGH_BYTES", 1)  # so one output at a time
+    monkeypatch.setattr(assemble, "_MARGIN", 1e9)
+    assert_close(empirical_ntk(model, x1, x2), whole)
+    assert model.calls <= once
+    monkeypatch.setattr(contract, "_GRAPH_BYTES", 0)
+    model.calls = 0
+    assert_close(empirical_ntk(model, x1, x2), whole)
+    assert model.calls >= 24 * (1 if x2 is None else 2)
+
+
+def test_memory_beyond_enough_is_taken_only_where_it_saves_time(monkeypatch):
+    x, chosen = inputs(6, 1, 40), []
+    original = assemble._largest_part
+
+    def spied(*args):
+        chosen.append(original(*args))
+        return chosen[-1]
+
+    monkeypatch.setattr(assemble, "_largest_part", spied)
+    model = hearing(24)
+    monkeypatch.setattr(assemble, "_PART_COST", 0)
+    empirical_ntk(model, x)
+    monkeypatch.setattr(assemble, "_ENOUGH_BYTES", 50_000)
+    empirical_ntk(model, x)
+    monkeypatch.setattr(assemble, "_PART_COST", 10**12)
+    empirical_ntk(model, x)
+    (all_at_once, large), (few, small), (dear, _) = chosen
+    assert all_at_once == dear == 24
+    assert few < 24
+    assert small.kept <= 50_000 < large.kept
+
+
+@pytest.mark.parametrize("outputs", ["average", "flatten", "diagonal"])
+@pytest.mark.parametrize("by_layer", [False, True])
+def test_a_pitch_tracker_s_kernel_is_the_definition_s(outputs, by_layer):
+    model, x = hearing(7), inputs(5, 1, 40)
+    found = empirical_ntk(model, x, outputs=outputs, by_layer=by_layer)
+    found = sum(found.values()) if by_layer else found
+    expected = loop_kernel(model, x, x)
+    if outputs == "diagonal":
+        expected = expected.diagonal(0, 2, 3)
+    else:
+        expected = reduce_outputs(expected, outputs)
+    assert_close(found, expected)

@@ -1,5 +1,7 @@
 """Eigenpairs to a tolerance: as many products as that takes, and what was reached."""
 
+import math
+
 import pytest
 import torch
 from assertions import assert_close
@@ -80,6 +82,32 @@ def test_the_search_for_missed_copies_costs_less_than_the_solution(monkeypatch):
     solve(matrix, 12, 1e-2)
     assert len(spaces) == 2
     assert spaces[1] < spaces[0]
+
+
+def test_copies_beside_a_dense_rest_are_found_from_every_start():
+    values = torch.cat([torch.tensor([1.0] * 3 + [0.5] * 2), 0.3 * FAST[:395] ** 0.1])
+    matrix = planted(values.double())
+    for seed in range(20):
+        found = lanczos.few_largest_to_tolerance(
+            lambda v: matrix @ v, SIZE, 5, torch.float64, 1e-2, seed=seed
+        )
+        assert (found.values - values[:5]).abs().max() < 0.03
+
+
+def test_the_chance_to_miss_a_larger_one_is_taken_into_account(monkeypatch):
+    values = torch.cat([torch.linspace(1, 0.6, 5), torch.linspace(0.5, 0, 395)]).double()
+    matrix, counts = planted(values), []
+    for unseen in (lanczos._unseen, lambda n, steps: 0.0, lambda n, steps: 1.0):
+        monkeypatch.setattr(lanczos, "_unseen", unseen)
+        counts.append(solve(matrix, 5, 1e-2)[1])
+    assert counts[1] < counts[0] < counts[2]
+
+
+def test_how_far_from_the_largest_a_random_start_may_be():
+    # 1.648 sqrt(n) exp(-sqrt(distance) (2 steps - 1)) is the chance: one in a thousand.
+    assert lanczos._unseen(400, 1) == 1
+    distance = lanczos._unseen(400, 30)
+    assert 1.648 * 20 * math.exp(-(distance**0.5) * 59) == pytest.approx(1e-3)
 
 
 def test_a_small_matrix_is_taken_to_its_end():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 Product = Callable[[Tensor], Tensor]
 # Products between looks at the residuals: a look costs a small decomposition.
-_CHECK_EVERY = 5
+_CHECK_EVERY = 2
 
 
 def few_largest(matrix: Tensor, k: int) -> tuple[Tensor, Tensor] | None:

@@ -54,10 +54,11 @@ quick-test: $(READY)
 	$(BIN)/python -m pytest tests/lib tests/book --quiet -m "not slow and not sweep" --quick
 	$(BIN)/python -m pytest --nbval --quiet $(QUICK)
 
-# The two that use one core each go together.
+# The two that use one core each go together; a browser waits more than it works.
 test: $(READY)  ## prove everything
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint book
-	@$(MAKE) --no-print-directory unit chapter-test browser
+	@$(MAKE) --no-print-directory unit
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync chapter-test browser
 
 lint: $(READY)
 	$(BIN)/ruff check .

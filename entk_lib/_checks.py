@@ -1,7 +1,7 @@
 """Argument checks: every message says what was expected, what came, and the fix."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import psutil
 import torch
@@ -10,11 +10,6 @@ from torch import Tensor, nn
 from entk_lib import _inputs
 from entk_lib._inputs import Inputs
 
-# Outputs of one batch and of its samples one by one agree to rounding, not to the bit:
-# matrix products are blocked differently. These bounds are far above that and far below
-# what BatchNorm or Dropout do.
-_MIXING_TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-3}
-_PROBE_SAMPLES = 4
 _MEMORY_FRACTION = 0.5
 
 
@@ -122,62 +117,6 @@ def _refuse_wrapped(model: nn.Module) -> None:
         )
 
 
-def _evaluate(model: nn.Module, x: Inputs) -> Tensor:
-    n = _inputs.n_samples(x)
-    try:
-        outputs = _inputs.call_model(model, {}, x)
-    except Exception as error:
-        dtypes = sorted({str(p.dtype) for p in model.parameters()})
-        shapes = ", ".join(f"{tuple(t.shape)} and {t.dtype}" for t in _inputs.leaves(x))
-        raise ValueError(
-            f"model must accept a batch of {n} samples, x of shape {shapes} (parameters "
-            f"are {', '.join(dtypes)}), but it raised {type(error).__name__}: {error}. "
-            f"{_why_refused(model, x)} A tuple becomes the model's arguments, a dict its "
-            "keyword arguments."
-        ) from error
-    if not isinstance(outputs, Tensor):
-        kind = type(outputs).__name__
-        if isinstance(outputs, Mapping):
-            kind += f" with the keys {', '.join(map(repr, outputs))}"
-        raise TypeError(
-            f"model must return one tensor, got {kind}. Wrap it in a Module that returns "
-            "the tensor you mean, as entk_lib.Readout(model, select) does."
-        )
-    if outputs.ndim not in (1, 2) or len(outputs) != n:
-        raise ValueError(
-            f"model must return (batch,) or (batch, outputs), got shape "
-            f"{tuple(outputs.shape)} for a batch of {n}. Is the first axis of x "
-            "the batch? Select or flatten further axes in a wrapping Module; one that "
-            "takes a single sample needs torch.vmap(model)(x) there."
-        )
-    if not outputs.is_floating_point():
-        raise TypeError(
-            f"model must return real numbers, got {outputs.dtype}. Return the logits "
-            "before any argmax or threshold: those have no gradient."
-        )
-    return outputs.reshape(n, -1)
-
-
-def _why_refused(model: nn.Module, x: Inputs) -> str:
-    """The likeliest reason for which a model raises on a batch, and the fix."""
-    own = next(model.parameters())
-    for part in _inputs.leaves(x):
-        if part.device != own.device:
-            return (
-                f"x is on {part.device}, the parameters on {own.device}: bring them "
-                f'together with x.to("{own.device}").'
-            )
-        if part.dtype != own.dtype:
-            return (
-                "Is the first axis the batch, and do the dtypes agree? If the model "
-                f"computes with x, pass x.to({own.dtype})."
-            )
-    return (
-        "Is the first axis the batch? A model of a single sample needs a wrapping Module "
-        "that returns torch.vmap(model)(x)."
-    )
-
-
 def check_inputs(x: Inputs, name: str = "x") -> int:
     """Refuse what is not a batch of tensors; return the number of samples."""
     if not isinstance(x, (Tensor, tuple, dict)):
@@ -217,45 +156,6 @@ def check_inputs(x: Inputs, name: str = "x") -> int:
 
 def _items(x: tuple | dict) -> Iterable:
     return x.items() if isinstance(x, dict) else enumerate(x)
-
-
-def check_model(model: nn.Module, x: Inputs, name: str = "x") -> int:
-    """Refuse models whose per-sample Jacobian has no meaning; return their output count.
-
-    A few samples are evaluated twice (is the model stochastic?) and one by one (does it
-    mix samples?), without touching the model, its buffers or the global random state.
-    """
-    n = check_inputs(x, name)
-    count = min(n, _PROBE_SAMPLES)
-    places = torch.linspace(0, n - 1, count).round().long()
-    probe = _inputs.take(x, places.to(_inputs.device_of(x)))
-    with torch.no_grad(), torch.random.fork_rng():
-        together = _evaluate(model, probe)
-        require_finite("model(x)", together)
-        scale = together.abs().max().clamp_min(torch.finfo(together.dtype).tiny)
-        bound = _MIXING_TOLERANCE.get(together.dtype, 1e-2)
-        spread = float((together - _evaluate(model, probe)).abs().max() / scale)
-        if spread > bound:
-            raise ValueError(
-                f"model must be deterministic, got outputs that differ by {spread:.0e} "
-                "(relative) between two evaluations of one batch. Is Dropout in "
-                "training mode? Call model.eval()."
-            )
-        # Twice the same sample: BatchNorm in training mode refuses a single one with a
-        # message of its own, and a model that takes samples on their own cannot tell.
-        twins = [
-            _evaluate(model, _inputs.take(probe, torch.tensor([i, i])))[:1]
-            for i in range(count)
-        ]
-        alone = twins if count > 1 else [together]
-        spread = float((together - torch.cat(alone)).abs().max() / scale)
-        if spread > bound:
-            raise ValueError(
-                f"model must treat samples independently, but a batch of {count} and "
-                f"the same samples one by one differ by {spread:.0e} (relative). Is "
-                "BatchNorm in training mode? Call model.eval()."
-            )
-    return together.shape[1]
 
 
 def check_output_weights(weights: Tensor | None, n_outputs: int) -> None:

@@ -1,5 +1,6 @@
 """A batch of samples: a tensor, or a tuple or dict of tensors of one length."""
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import torch
@@ -53,12 +54,42 @@ def unsqueeze(x: Inputs) -> Inputs:
     return tuple(part.unsqueeze(0) for part in x)
 
 
+def detached(x: Inputs) -> Inputs:
+    """The same samples, without a history."""
+    if isinstance(x, Tensor):
+        return x.detach()
+    if isinstance(x, dict):
+        return {name: part.detach() for name, part in x.items()}
+    return tuple(part.detach() for part in x)
+
+
 def renormalised(model: nn.Module) -> set[str]:
     """Names of the weights that a forward pass scales in place, to a largest norm."""
     return {
         f"{name}.weight" if name else "weight"
         for name, module in model.named_modules()
         if getattr(module, "max_norm", None) is not None
+    }
+
+
+def leaves_of(model: nn.Module, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters as leaves that require grad; copies of those that may not be written."""
+    written = renormalised(model)
+    found = {}
+    for name, parameter in parameters.items():
+        leaf = parameter.detach()
+        leaf = leaf.clone() if name in written or leaf.is_inference() else leaf
+        found[name] = leaf.requires_grad_()
+    return found
+
+
+def frozen_of(model: nn.Module, chosen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The other parameters, detached; `call_model` copies those that may be written."""
+    written = renormalised(model)
+    return {
+        name: p.detach()
+        for name, p in model.named_parameters()
+        if name not in chosen and name not in written
     }
 
 

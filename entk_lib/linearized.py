@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from entk_lib import _checks, _inputs
+from entk_lib import _checks, _inputs, _models
 from entk_lib._inputs import Inputs
 from entk_lib.kernels import (
     CACHE_BYTES,
@@ -107,7 +107,7 @@ class LinearizedPredictor:
         Raises:
             ValueError: If the model cannot take the batch.
         """
-        _checks.check_model(self._model, x)
+        _models.check_model(self._model, x)
         with torch.no_grad():
             present = self._call_model(x)
         step = torch.cat(

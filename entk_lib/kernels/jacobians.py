@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from entk_lib import _checks, _inputs
+from entk_lib import _checks, _inputs, _models
 from entk_lib._inputs import Inputs
 from entk_lib._outputs import output_map
 from entk_lib.kernels.engine import (
@@ -54,7 +54,10 @@ def jacobian(
         tensor([[[[3., 4.]]]])
     """
     chosen = _checks.select_parameters(model, parameters)
-    n_outputs, n = _checks.check_model(model, x), _inputs.n_samples(x)
+    n_outputs = _models.check_model(
+        model, x, parameters=chosen, complete=parameters is None
+    )
+    n = _inputs.n_samples(x)
     first = next(iter(chosen.values()))
     maps = output_map("flatten", None, n_outputs, first.dtype, first.device)
     problem = Problem(model, chosen, maps, n_outputs, dict.fromkeys(chosen, ""))

@@ -57,7 +57,8 @@ class Detached(LanguageModel):
     def forward(self, tokens):
         hidden = self.hidden(tokens)[:, -1]
         logits = self.readout(hidden)
-        return logits + (hidden.sum() - hidden.sum().detach())
+        total = hidden.sum(1, keepdim=True)
+        return logits + (total - total.detach())
 
 
 class UsedTwice(LanguageModel):

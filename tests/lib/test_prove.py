@@ -575,12 +575,6 @@ MODULES = {
         nn.Sequential(nn.ReLU(inplace=True), linear(3, 2), nn.Tanh()),
         inputs(9, 3),
     ),
-    "embedding by frequency": lambda: (
-        Around(
-            nn.Embedding(5, 3, scale_grad_by_freq=True), lambda m, x: m(x).tanh().sum(1), 3
-        ),
-        TOKENS,
-    ),
     "embedding bag": lambda: (
         Around(nn.EmbeddingBag(5, 3), lambda m, x: m(x).tanh(), 3),
         TOKENS,

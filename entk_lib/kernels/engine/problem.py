@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from entk_lib import _checks, _inputs
+from entk_lib import _checks, _inputs, _models
 from entk_lib._inputs import Inputs
 from entk_lib._outputs import OutputMap, Outputs, output_map
 
@@ -57,7 +57,9 @@ def prepare(
 ) -> Problem:
     """Check a model and what is asked of it; the errors are those of `empirical_ntk`."""
     chosen = _checks.select_parameters(model, parameters)
-    n_outputs = _checks.check_model(model, x)
+    n_outputs = _models.check_model(
+        model, x, parameters=chosen, complete=parameters is None
+    )
     first = next(iter(chosen.values()))
     maps = output_map(outputs, output_weights, n_outputs, first.dtype, first.device)
     # A parameter that the model itself owns is a layer of its own.
@@ -68,7 +70,7 @@ def prepare(
 
 def check_second(problem: Problem, x2: Inputs) -> int:
     """Refuse samples for the columns that do not fit those of the rows; their number."""
-    n_outputs = _checks.check_model(problem.model, x2, "x2")
+    n_outputs = _models.check_model(problem.model, x2, "x2")
     if n_outputs != problem.n_outputs:
         raise ValueError(
             f"model must return as many outputs on x2 as on x1, {problem.n_outputs}, got "

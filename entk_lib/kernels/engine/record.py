@@ -145,13 +145,8 @@ def record(
     """
     n = _inputs.n_samples(x)
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
-        written = _inputs.renormalised(model)
-        leaves = {name: _leaf(p, name in written) for name, p in parameters.items()}
-        frozen = {
-            name: p.detach()
-            for name, p in model.named_parameters()
-            if name not in parameters and name not in written
-        }
+        leaves = _inputs.leaves_of(model, parameters)
+        frozen = _inputs.frozen_of(model, parameters)
         recorder = _Recorder(n, leaves, None if like is None else like.per_sample)
         with recorder:
             outputs = _inputs.call_model(model, {**frozen, **leaves}, x)
@@ -160,11 +155,6 @@ def record(
     if like is not None and path != like:
         raise ChangedError("the model took another path")
     return Recording(outputs, leaves, recorder.events, path, recorder.narrows)
-
-
-def _leaf(parameter: Tensor, is_written: bool) -> Tensor:
-    leaf = parameter.detach()
-    return (leaf.clone() if is_written or leaf.is_inference() else leaf).requires_grad_()
 
 
 class _Recorder(TorchFunctionMode):

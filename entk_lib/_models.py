@@ -57,7 +57,6 @@ def check_model(
         TypeError: If it does not return one tensor of real numbers.
     """
     n = check_inputs(x, name)
-    _refuse_modes(model)
     count = min(n, _PROBE_SAMPLES)
     places = torch.linspace(0, n - 1, count).round().long()
     probe = _inputs.take(x, places.to(_inputs.device_of(x)))
@@ -79,7 +78,7 @@ def check_model(
     return together.shape[1]
 
 
-def _refuse_modes(model: nn.Module) -> None:
+def refuse_modes(model: nn.Module) -> None:
     """Refuse modules that mix samples or draw numbers, whatever the outputs show."""
     for name, module in model.named_modules():
         kind = type(module).__name__

@@ -80,8 +80,8 @@ class LinearizedPredictor:
                 "to the kernel's diagonal."
             )
         self.around, self.ridge = around, ridge
-        self._model = copy.deepcopy(model)
-        problem = prepare(self._model, x_train, "flatten", None, parameters)
+        problem = prepare(copy.deepcopy(model), x_train, "flatten", None, parameters)
+        self._model = problem.model
         self._jacobians = Jacobians(problem, x_train)
         with torch.no_grad():
             present = self._call_model(x_train)

@@ -6,15 +6,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from entk_lib import _checks, _inputs, _models
+from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
-from entk_lib._outputs import output_map
 from entk_lib.kernels.engine import (
     Problem,
     Structure,
     first_that_holds,
     harvest_jacobians,
     make_plan,
+    prepare,
     prove_rules,
 )
 
@@ -40,7 +40,7 @@ def jacobian(
 
     Returns:
         For each parameter its Jacobian, shape ``(n, outputs, *parameter.shape)``, in the
-        model's dtype and without autograd history.
+        model's dtype, float32 for one in half precision, without autograd history.
 
     Raises:
         ValueError: If the model mixes samples, is stochastic, or holds or produces NaN or
@@ -53,25 +53,20 @@ def jacobian(
         >>> jacobian(model, torch.tensor([[3.0, 4.0]]))["weight"]
         tensor([[[[3., 4.]]]])
     """
-    chosen = _checks.select_parameters(model, parameters)
-    n_outputs = _models.check_model(
-        model, x, parameters=chosen, complete=parameters is None
-    )
-    n = _inputs.n_samples(x)
-    first = next(iter(chosen.values()))
-    maps = output_map("flatten", None, n_outputs, first.dtype, first.device)
-    problem = Problem(model, chosen, maps, n_outputs, dict.fromkeys(chosen, ""))
+    problem = prepare(model, x, "flatten", None, parameters)
+    n, chosen = _inputs.n_samples(x), problem.parameters
     _checks.require_memory(
         2 * n * bytes_per_sample(problem),
-        first.device,
-        f"the Jacobian (n={n}, outputs={n_outputs}, {n_entries(chosen)} parameters)",
+        problem.device,
+        f"the Jacobian (n={n}, outputs={problem.n_outputs}, {n_entries(chosen)} "
+        "parameters)",
         "Use empirical_ntk(...) or ntk_spectrum(...), which work in chunks.",
     )
     blocks = Jacobians(problem, x).blocks(x)
     for name, block in blocks.items():
         _checks.require_finite(f"the Jacobian of {name!r}", block)
     return {
-        name: blocks[name].reshape(n, n_outputs, *parameter.shape)
+        name: blocks[name].reshape(n, problem.n_outputs, *parameter.shape)
         for name, parameter in chosen.items()
     }
 

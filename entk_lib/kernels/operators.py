@@ -7,7 +7,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import jvp
 
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
@@ -18,13 +17,15 @@ from entk_lib.kernels.engine import (
     WORKING_BYTES,
     ChangedError,
     Problem,
+    Wide,
     find_head,
     kernel_trace,
     prepare,
     prove_rules,
     require_symmetric,
 )
-from entk_lib.kernels.remembered import GRAPH_COPIES, Remembered, plain_operations
+from entk_lib.kernels.pushes import Pushes
+from entk_lib.kernels.remembered import GRAPH_COPIES, Remembered
 
 
 class NTKOperator:
@@ -35,7 +36,8 @@ class NTKOperator:
     ``outputs="average"`` one of each for every output. Where memory allows, the model
     runs once only: its graph, from the first chosen parameter on, is kept between
     products, and both passes go through that graph. Elsewhere each product runs the model
-    twice, the second time in forward mode. Memory grows linearly with the number of
+    twice, the second time in forward mode, or by what takes its place where an operation
+    has none. Memory grows linearly with the number of
     samples.
 
     With a process group, every rank passes its own share of the samples, and the
@@ -58,7 +60,8 @@ class NTKOperator:
         ValueError: As in `empirical_ntk`; also if ``outputs`` gives no symmetric matrix.
         TypeError: As in `empirical_ntk`.
         MemoryError: If not even one sample fits.
-        RuntimeError: If another rank fails or is late.
+        RuntimeError: If another rank fails or is late; at a product, if a model in half
+            precision, of which float32 copies are held, has changed since.
 
     Example:
         >>> kernel = NTKOperator(nn.Linear(2, 1, bias=False), 2 * torch.eye(2))
@@ -111,7 +114,7 @@ class NTKOperator:
 
     @property
     def dtype(self) -> torch.dtype:
-        """The model's."""
+        """The model's; float32 for one in half precision."""
         return self._problem.dtype
 
     @property
@@ -235,6 +238,11 @@ class NTKOperator:
         )
         if self._seen == now:
             return
+        if self._seen and isinstance(model, Wide):
+            raise RuntimeError(
+                "the model, in half precision, has changed since its operator was made. "
+                "Make a new NTKOperator."
+            )
         self._seen, self._graphs, self._own = now, None, None
         self._problem, (self._chunks, fits) = self._whole, self._whole_chunks
         head = find_head(self._whole, self._x) if self._ranks is None else None
@@ -244,12 +252,13 @@ class NTKOperator:
                 self._own = head.own_factors(self._x)
                 self._problem = head.below
                 self._chunks, fits = _chunks_of(head.below, self._x, self._budget)
+        self._pushes = Pushes(self._problem, self._budget)
         if not fits:
             return
         chosen = self._problem.parameters
         leaves = {name: p.clone().requires_grad_() for name, p in chosen.items()}
         with contextlib.suppress(RuntimeError, NotImplementedError):
-            # Where it cannot be differentiated twice, forward mode may know how.
+            # Where it cannot be differentiated twice, other ways are tried.
             self._graphs = [
                 Remembered(self._problem, leaves, x) for _, x in self._batches()
             ]
@@ -288,7 +297,7 @@ class NTKOperator:
                 found = torch.autograd.grad(
                     outputs,
                     list(leaves.values()),
-                    cotangents[chunk],
+                    cotangents[chunk].to(outputs.dtype),
                     allow_unused=True,
                     materialize_grads=True,
                 )
@@ -299,24 +308,10 @@ class NTKOperator:
     def _push(self, direction: Tensor) -> Tensor:
         """J times a vector over all parameters: tangents of the outputs, ``(n, C)``."""
         if self._graphs is not None:
-            return torch.cat([graph.push(direction) for graph in self._graphs])
-        parameters = {name: p.clone() for name, p in self._problem.parameters.items()}
-        sizes = [p.numel() for p in parameters.values()]
-        tangents = {
-            name: part.reshape(p.shape)
-            for (name, p), part in zip(
-                parameters.items(), direction.split(sizes), strict=True
-            )
-        }
-        parts = []
-        with plain_operations():
-            for _, x in self._batches():
-
-                def outputs(state: dict[str, Tensor], x: Inputs = x) -> Tensor:
-                    return self._outputs(state, x)
-
-                parts.append(jvp(outputs, (parameters,), (tangents,))[1].detach())
-        return torch.cat(parts)
+            parts = [graph.push(direction) for graph in self._graphs]
+        else:
+            parts = [self._pushes(x, direction) for _, x in self._batches()]
+        return torch.cat(parts).to(self.dtype)
 
 
 def _chunks_of(problem: Problem, x: Inputs, budget: int) -> tuple[list[slice], bool]:

@@ -63,7 +63,7 @@ class Remembered:
             found = torch.autograd.grad(
                 self._outputs,
                 self._leaves,
-                cotangents,
+                cotangents.to(self._outputs.dtype),
                 retain_graph=True,
                 allow_unused=True,
             )
@@ -78,7 +78,7 @@ class Remembered:
         """``J u`` for a vector over all parameters: tangents of the outputs, ``(n, C)``."""
         parts = direction.split([leaf.numel() for leaf in self._leaves])
         used = [
-            (pulled, part.reshape(pulled.shape))
+            (pulled, part.reshape(pulled.shape).to(pulled.dtype))
             for pulled, part in zip(self._pulled, parts, strict=True)
             if pulled is not None and pulled.requires_grad
         ]

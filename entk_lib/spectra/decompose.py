@@ -51,9 +51,12 @@ def kernel_spectrum(kernel: Float[Tensor, "n m"], k: int | None = None) -> Spect
     """Leading eigenpairs of a kernel, decomposed in float64, without any ridge.
 
     Args:
-        kernel: Symmetric positive semi-definite matrix, shape ``(n, n)``. Not changed.
+        kernel: Symmetric positive semi-definite matrix, shape ``(n, n)``. Entries may
+            differ from their mirror by 1e-4 of the largest: the mean is taken. Not
+            changed.
         k: Number of eigenpairs. ``None``: all that stand above rounding, that is above
-            ``n * eps * largest`` with the ``eps`` of the kernel's dtype.
+            ``n * eps * largest`` with the ``eps`` of the kernel's dtype; of float32 where
+            a float64 kernel can only be understood as one that was cast.
 
     Returns:
         The spectrum, in the kernel's dtype.
@@ -80,9 +83,16 @@ def kernel_spectrum(kernel: Float[Tensor, "n m"], k: int | None = None) -> Spect
             f"{asymmetry:.1e} beside a largest entry of {largest:.1e}. If that is meant, "
             "pass (kernel + kernel.mT) / 2."
         )
-    values, vectors = leading_eigenpairs(
-        kernel.double(), k, noise=torch.finfo(kernel.dtype).eps
-    )
+    exact = kernel.double()
+    exact = (exact + exact.mT) / 2 if asymmetry else exact
+    noise = torch.finfo(kernel.dtype).eps
+    try:
+        values, vectors = leading_eigenpairs(exact, k, noise=noise)
+    except ValueError:
+        if kernel.dtype != torch.float64 or not bool((exact.float() == exact).all()):
+            raise
+        # Computed in float32 and cast: its rounding is that of float32.
+        values, vectors = leading_eigenpairs(exact, k, noise=torch.finfo(torch.float32).eps)
     trace = float(kernel.diagonal().double().sum())
     return build_spectrum(values, vectors, trace, kernel.dtype)
 
@@ -153,7 +163,8 @@ def leading_eigenpairs(
     if negative > bound * float(values.abs().max()):
         raise ValueError(
             f"kernel must be positive semi-definite, got an eigenvalue of {-negative:.2e} "
-            f"beside a largest of {float(values[0]):.2e}. J J^T has none: is it a kernel?"
+            f"beside a largest of {float(values[0]):.2e}. J J^T has none: is it a kernel? "
+            "If it was computed in a narrower dtype and cast, pass it in that dtype."
         )
     rank = numerical_rank(values, max(size, len(matrix)), eps, k)
     keep = rank if k is None else k

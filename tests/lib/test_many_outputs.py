@@ -137,3 +137,16 @@ def test_a_pitch_tracker_s_kernel_is_the_definition_s(outputs, by_layer):
     else:
         expected = reduce_outputs(expected, outputs)
     assert_close(found, expected)
+
+
+@pytest.mark.parametrize("last", [nn.Identity, nn.Sigmoid], ids=["linear", "sigmoid"])
+def test_the_error_of_single_precision_does_not_grow_with_the_outputs(last):
+    errors = []
+    for n_outputs in (100, 4000):
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.Linear(5, 12), nn.Tanh(), nn.Linear(12, n_outputs), last())
+        x = inputs(12, 5)
+        found = empirical_ntk(model, x.float()).double()
+        expected = empirical_ntk(model.double(), x)
+        errors.append(float((found - expected).abs().max() / expected.abs().max()))
+    assert max(errors) < 1e-6

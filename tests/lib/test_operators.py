@@ -7,7 +7,7 @@ from cases import for_every_case, inputs, mlp, shared, tokens, with_dtype
 from torch import nn
 
 from entk_lib import NTKOperator, empirical_ntk, ntk_spectrum
-from entk_lib.kernels import ntk_spectra
+from entk_lib.kernels import ntk_spectra, operators
 from entk_lib.spectra import lanczos
 
 SYMMETRIC = ["flatten", "average", "mean_output", (1, 1)]
@@ -218,3 +218,73 @@ def test_more_pairs_than_the_rank_are_refused_on_products(choose_side):
     x = inputs(12, 2) @ inputs(2, 3, seed=2)
     with pytest.raises(ValueError, match="numerical rank 2 of the kernel, got 3"):
         ntk_spectrum(nn.Linear(3, 1, bias=False).double(), x, 3)
+
+
+class Old(torch.autograd.Function):
+    """A function in the old style, which has no forward mode."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.sin()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        return gradient * x.cos()
+
+
+class LastState(nn.Module):
+    """A recurrent layer's last state."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(x)[0][:, -1]
+
+
+class Sines(nn.Linear):
+    """A linear layer with an old function after it."""
+
+    def forward(self, x):
+        return Old.apply(super().forward(x))
+
+
+WITHOUT_FORWARD_MODE = {
+    "bag": (lambda: nn.Sequential(nn.EmbeddingBag(5, 3), nn.Tanh()), "tokens"),
+    "bag of largest": (lambda: nn.EmbeddingBag(5, 3, mode="max"), "tokens"),
+    "sparse": (
+        lambda: nn.Sequential(nn.Embedding(5, 3, sparse=True), nn.Flatten()),
+        "tokens",
+    ),
+    "lstm": (lambda: LastState(nn.LSTM(4, 3, batch_first=True)), "sequences"),
+    "gru": (lambda: LastState(nn.GRU(4, 3, batch_first=True)), "sequences"),
+    "old": (lambda: Sines(4, 3), "vectors"),
+}
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+@pytest.mark.parametrize("outputs", ["flatten", "average"])
+@pytest.mark.parametrize("name", WITHOUT_FORWARD_MODE)
+def test_products_need_no_forward_mode(name, outputs, remembers, monkeypatch):
+    torch.manual_seed(0)
+    make, kind = WITHOUT_FORWARD_MODE[name]
+    x = {
+        "tokens": torch.randint(5, (6, 4)),
+        "sequences": torch.randn(6, 5, 4),
+        "vectors": torch.randn(6, 4),
+    }[kind]
+    if not remembers:
+        original = operators._chunks_of
+        monkeypatch.setattr(operators, "_chunks_of", lambda *a: (original(*a)[0], False))
+    model = make()
+    kernel = empirical_ntk(model, x, outputs=outputs)
+    vector = torch.randn(len(kernel))
+    operator = NTKOperator(model, x, outputs=outputs)
+    for _ in range(2):
+        assert_close(operator @ vector, kernel @ vector)
+    spectrum = ntk_spectrum(model, x, 3, outputs=outputs)
+    values = torch.linalg.eigvalsh(kernel.double()).flip(0)[:3].float()
+    assert_close(spectrum.eigenvalues, values)

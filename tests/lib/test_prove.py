@@ -865,14 +865,14 @@ def test_tuples_are_arguments_and_dicts_are_keywords(word):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_right_by_autodiff(dtype):
+def test_half_precision_is_right_by_the_rules_of_single_precision(dtype):
     model = _perceptron().to(dtype)
     x = inputs(5, 3).to(dtype)
     expected = loop_kernel(copy.deepcopy(model).double(), x.double(), x.double())
     kernel = empirical_ntk(model, x, outputs="full")
-    assert kernel.dtype == dtype
-    assert relative_error(kernel.double(), expected) < 20 * torch.finfo(dtype).eps
-    assert set(ways(model, x).values()) == {"autodiff"}
+    assert kernel.dtype == torch.float32
+    assert relative_error(kernel.double(), expected) < 1e-5
+    assert "autodiff" not in ways(model, x).values()
 
 
 def test_complex_parameters_are_refused():

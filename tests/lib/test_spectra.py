@@ -196,3 +196,36 @@ def test_a_participation_ratio_needs_descending_eigenvalues_above_zero():
         participation_ratio(torch.tensor([1.0, 2.0]))
     with pytest.raises(ValueError, match="must not be negative"):
         participation_ratio(torch.tensor([1.0, -2.0]))
+
+
+@pytest.mark.parametrize("k", [None, 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_a_kernel_in_single_precision_may_be_cast(seed, k):
+    factor = inputs(300, 20, seed=seed).float()
+    kernel = factor @ factor.mT
+    cast = kernel_spectrum(kernel.double(), k)
+    single = kernel_spectrum(kernel, k).eigenvalues.double()
+    assert_close(cast.eigenvalues, single, tolerance=1e-6)
+    exact = torch.linalg.svdvals(factor.double()).square()
+    assert_close(cast.eigenvalues, exact, tolerance=1e-5)
+
+
+def test_what_is_no_kernel_is_refused_in_every_precision():
+    factor = inputs(30, 20)
+    kernel = factor @ factor.mT - torch.eye(30).double()
+    for matrix in (kernel, kernel.float(), kernel.float().double()):
+        with pytest.raises(ValueError, match=r"semi-definite.*cast, pass it in that dtype"):
+            kernel_spectrum(matrix)
+    graph = (inputs(40, 40) > 0).double()
+    with pytest.raises(ValueError, match="semi-definite"):
+        kernel_spectrum(((graph + graph.mT) > 0).double())
+
+
+def test_entries_that_differ_from_their_mirror_are_averaged():
+    kernel, _ = planted([1.0, 0.1, 1e-3], n=5)
+    skew = torch.triu(inputs(5, 5), 1)
+    kernel = kernel + 1e-5 * kernel.abs().max() * (skew - skew.mT)
+    one, other = kernel_spectrum(kernel, 3), kernel_spectrum(kernel.mT, 3)
+    assert_close(one.eigenvalues, other.eigenvalues)
+    true = torch.tensor([1.0, 0.1, 1e-3]).double()
+    assert_close(one.eigenvalues, true, tolerance=1e-8)

@@ -22,12 +22,13 @@ One call, `empirical_ntk(model, x)`, walks through the files of this folder in t
 
 `layer_rules` says what a linear layer, a convolution or an embedding does with its
 parameter, `factors` how two batches' parts make a piece of the kernel, `autodiff` is the
-way where no rule holds, `convolve` a faster backward pass of some convolutions.
+way where no rule holds, `convolve` a faster backward pass of some convolutions, `wrappers`
+run a model in half precision in float32.
 """
 
 from entk_lib.kernels.engine.assemble import explain_plan, kernel_matrices, kernel_trace
 from entk_lib.kernels.engine.contract import WORKING_BYTES
-from entk_lib.kernels.engine.cut import ReachedError, SameNames
+from entk_lib.kernels.engine.cut import ReachedError
 from entk_lib.kernels.engine.harvest import harvest_jacobians
 from entk_lib.kernels.engine.head import find_head
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
@@ -39,6 +40,7 @@ from entk_lib.kernels.engine.problem import (
 )
 from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
 from entk_lib.kernels.engine.record import ChangedError
+from entk_lib.kernels.engine.wrappers import SameNames, Wide
 
 __all__ = [
     "WORKING_BYTES",
@@ -48,6 +50,7 @@ __all__ = [
     "ReachedError",
     "SameNames",
     "Structure",
+    "Wide",
     "check_second",
     "explain_plan",
     "find_head",

@@ -1,5 +1,7 @@
 """Jacobians by automatic differentiation alone, for parameters that no rule covers."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.func import jacrev, vmap
@@ -37,9 +39,12 @@ def _vectorised(
     def mapped_outputs(selected: dict[str, Tensor], sample: Inputs) -> Tensor:
         alone = _inputs.unsqueeze(sample)
         outputs = _inputs.call_model(model, {**frozen, **selected}, alone)
-        return output_map @ outputs.reshape(-1)
+        return output_map.to(outputs.dtype) @ outputs.reshape(-1)
 
-    with sdpa_kernel(SDPBackend.MATH):  # fused attention cannot be vectorised
+    # Fused attention cannot be vectorised. What torch takes one by one costs no more than
+    # a loop here would.
+    with sdpa_kernel(SDPBackend.MATH), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")
         blocks = vmap(jacrev(mapped_outputs), in_dims=(None, 0))(parameters, x)
     shape = (_inputs.n_samples(x), len(output_map))
     return {
@@ -71,7 +76,7 @@ def _one_by_one(
                 found = torch.autograd.grad(
                     outputs,
                     list(leaves.values()),
-                    row,
+                    row.to(outputs.dtype),
                     retain_graph=True,
                     allow_unused=True,
                     materialize_grads=True,

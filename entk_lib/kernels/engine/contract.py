@@ -154,7 +154,7 @@ class Blocks:
         n = min(self.block, _inputs.n_samples(x) - start)
         parameters, layers = self.problem.parameters, self.problem.layers
         jacobians = {
-            name: maps.new_empty(n, len(maps), parameters[name].numel())
+            name: parameters[name].new_empty(n, len(maps), parameters[name].numel())
             for name in self.plan.jacobians
         }
         parts = []

@@ -7,6 +7,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 
 from entk_lib.kernels.engine.record import ChangedError, name_of, tensors_in
+from entk_lib.kernels.engine.wrappers import SameNames
 
 
 class ReachedError(BaseException):
@@ -32,15 +33,6 @@ class _Until(TorchFunctionMode):
                 found = list(tensors_in((*args, *kwargs.values())))
                 raise ReachedError(found[self.argument])
         return func(*args, **kwargs)
-
-
-class SameNames(nn.Module):
-    """A module that holds another one's parameters and buffers, by the same names."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self._parameters, self._buffers = model._parameters, model._buffers
-        self._modules = model._modules
 
 
 class Cut(SameNames):

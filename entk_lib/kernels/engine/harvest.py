@@ -62,8 +62,9 @@ def harvest(
     if into is None:
         n = _inputs.n_samples(x)
         into = {
-            name: maps.new_empty(n, len(maps), problem.parameters[name].numel())
-            for name in plan.jacobians
+            name: p.new_empty(n, len(maps), p.numel())
+            for name, p in problem.parameters.items()
+            if name in plan.jacobians
         }
     for name, own in plan.gradients.items():
         _write_gradient(into[name], plan, own, recording, gradients)
@@ -222,15 +223,17 @@ def _term_jacobian(term: Term, use: Use, gradients: Tensor, into: Tensor) -> Ten
         rows = into.zero_().view(n, mapped, n_out, term.vocabulary)
         index = inputs.reshape(n, 1, 1, positions).expand(n, mapped, n_out, positions)
         index = index.long()  # older torch wants it so
-        rows.scatter_add_(3, index, gradients[0].permute(1, 2, 3, 0))
+        rows.scatter_add_(3, index, gradients[0].permute(1, 2, 3, 0).to(into.dtype))
         return into
     # One product for each sample and group: (mapped * out, positions) (positions, in).
     left = gradients.permute(2, 0, 3, 4, 1).reshape(n * groups, mapped * n_out, positions)
     right = inputs.reshape(n * groups, positions, -1)
-    if groups == 1:
+    if groups == 1 and left.dtype == right.dtype == into.dtype:
         torch.bmm(left, right, out=into.view(n, mapped * n_out, -1))
         return into
-    jacobian = (left @ right).reshape(n, groups, mapped, -1).transpose(1, 2)
+    common = torch.promote_types(left.dtype, right.dtype)
+    jacobian = left.to(common) @ right.to(common)
+    jacobian = jacobian.reshape(n, groups, mapped, -1).transpose(1, 2)
     return into.copy_(jacobian.reshape(into.shape))
 
 

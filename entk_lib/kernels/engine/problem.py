@@ -1,5 +1,6 @@
 """A model with what is asked of it, checked."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from entk_lib import _checks, _inputs, _models
 from entk_lib._inputs import Inputs
 from entk_lib._outputs import OutputMap, Outputs, output_map
+from entk_lib.kernels.engine.wrappers import widened
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Problem:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Of the first chosen parameter, and so of the kernel."""
-        return next(iter(self.parameters.values())).dtype
+        """Holds every chosen parameter's; of the kernel and the cotangents."""
+        return _common_dtype(self.parameters)
 
     @property
     def device(self) -> torch.device:
@@ -55,17 +57,28 @@ def prepare(
     *,
     by_layer: bool = False,
 ) -> Problem:
-    """Check a model and what is asked of it; the errors are those of `empirical_ntk`."""
+    """Check a model and what is asked of it; the errors are those of `empirical_ntk`.
+
+    A model in half precision is run in float32 from here on.
+    """
     chosen = _checks.select_parameters(model, parameters)
+    _models.refuse_modes(model)
+    model, chosen = widened(model, chosen)
     n_outputs = _models.check_model(
         model, x, parameters=chosen, complete=parameters is None
     )
     first = next(iter(chosen.values()))
-    maps = output_map(outputs, output_weights, n_outputs, first.dtype, first.device)
+    maps = output_map(
+        outputs, output_weights, n_outputs, _common_dtype(chosen), first.device
+    )
     # A parameter that the model itself owns is a layer of its own.
     owners = {name: name.rpartition(".")[0] or name for name in chosen}
     layers = owners if by_layer else dict.fromkeys(chosen, "")
     return Problem(model, chosen, maps, n_outputs, layers)
+
+
+def _common_dtype(parameters: dict[str, Tensor]) -> torch.dtype:
+    return functools.reduce(torch.promote_types, (p.dtype for p in parameters.values()))
 
 
 def check_second(problem: Problem, x2: Inputs) -> int:

@@ -116,6 +116,7 @@ class Recording:
             shapes += [leaf.shape for leaf in self.leaves.values()]
         found: Sequence[Tensor | None] = [None] * len(inputs)
         if self.outputs.requires_grad and inputs:
+            cotangent = cotangent.to(self.outputs.dtype)
             with InputGradients() if self.narrows else contextlib.nullcontext():
                 found = torch.autograd.grad(
                     self.outputs, inputs, cotangent, retain_graph=True, allow_unused=True

@@ -13,6 +13,7 @@ from entk_lib._inputs import Inputs
 from entk_lib.kernels import (
     CACHE_BYTES,
     Jacobians,
+    empirical_ntk,
     n_entries,
     prepare,
     sample_chunks,
@@ -33,7 +34,10 @@ class LinearizedPredictor:
     regress, so that agreement says little: look at both.
 
     The smaller of the kernel's and the parameters' linear systems is solved, in float64;
-    the two are equal. The model is copied: training it further changes nothing here.
+    the two are equal. With ``outputs="average"`` the kernel is the class-averaged one of
+    the samples, and each output is regressed alone: a system of n instead of n C numbers,
+    for networks with many classes. The model is copied: training it further changes
+    nothing here.
 
     Args:
         model: As in `entk_lib.empirical_ntk`.
@@ -42,6 +46,7 @@ class LinearizedPredictor:
         ridge: r, added to the diagonal of the flattened kernel as it is, not scaled by
             the number of samples.
         around: The function to expand around.
+        outputs: ``"flatten"``, the flattened kernel, or ``"average"``, the class-averaged.
         parameters: As in `entk_lib.empirical_ntk`.
 
     Raises:
@@ -70,10 +75,13 @@ class LinearizedPredictor:
         *,
         ridge: float,
         around: Literal["model", "zero"] = "model",
+        outputs: Literal["flatten", "average"] = "flatten",
         parameters: Iterable[str] | str | None = None,
     ) -> None:
         if around not in ("model", "zero"):
             raise ValueError(f'around must be "model" or "zero", got {around!r}.')
+        if outputs not in ("flatten", "average"):
+            raise ValueError(f'outputs must be "flatten" or "average", got {outputs!r}.')
         if not (ridge >= 0 and ridge < float("inf")):
             raise ValueError(
                 f"ridge must be a finite number of at least 0, got {ridge}. It is added "
@@ -81,7 +89,7 @@ class LinearizedPredictor:
             )
         self.around, self.ridge = around, ridge
         problem = prepare(copy.deepcopy(model), x_train, "flatten", None, parameters)
-        self._model = problem.model
+        self._model, self._names = problem.model, list(problem.parameters)
         self._jacobians = Jacobians(problem, x_train)
         with torch.no_grad():
             present = self._call_model(x_train)
@@ -92,6 +100,11 @@ class LinearizedPredictor:
             )
         _checks.require_finite("y_train", y_train)
         residual = (y_train - present if around == "model" else y_train).double()
+        self._x_train, self._dual_weights = copy.deepcopy(x_train), None
+        if outputs == "average":
+            kernel = empirical_ntk(self._model, x_train, parameters=self._names)
+            self._dual_weights = self._regress(kernel, residual.reshape(len(kernel), -1))
+            return
         # Weights in parameter space: with them, prediction needs no kernel.
         self._tangent_weights = self._solve(x_train, residual.reshape(-1))
 
@@ -110,9 +123,13 @@ class LinearizedPredictor:
         _models.check_model(self._model, x)
         with torch.no_grad():
             present = self._call_model(x)
-        step = torch.cat(
-            [part @ self._tangent_weights for part in self._factor_parts(x)]
-        ).reshape(present.shape)
+        if self._dual_weights is not None:
+            cross = empirical_ntk(self._model, x, self._x_train, parameters=self._names)
+            step = cross.double() @ self._dual_weights
+        else:
+            parts = [part @ self._tangent_weights for part in self._factor_parts(x)]
+            step = torch.cat(parts)
+        step = step.reshape(present.shape)
         return (step + present if self.around == "model" else step).to(present.dtype)
 
     def r_squared(
@@ -174,8 +191,29 @@ class LinearizedPredictor:
         _checks.require_finite("the Jacobian on x_train", factor)
         tall = rows > columns
         system = factor.mT @ factor if tall else factor @ factor.mT
+        root = self._root(system, rows, columns)
+        right_side = factor.mT @ residual if tall else residual
+        solution = torch.cholesky_solve(right_side.unsqueeze(1), root).squeeze(1)
+        return solution if tall else factor.mT @ solution
+
+    def _regress(self, kernel: Tensor, residual: Tensor) -> Tensor:
+        """Weights of the training samples, one column an output."""
+        # Entries' roundings are not all of one sign: they add up like a random walk.
+        eps = torch.finfo(kernel.dtype).eps / len(kernel) ** 0.5
+        root = self._root(kernel.double(), len(kernel), None, eps)
+        return torch.cholesky_solve(residual, root)
+
+    def _root(
+        self,
+        system: Tensor,
+        rows: int,
+        columns: int | None,
+        eps: float = torch.finfo(torch.float64).eps,
+    ) -> Tensor:
+        """Cholesky factor of a system, the kernel's or the parameters', with the ridge."""
+        tall = columns is not None and rows > columns
         eigenvalues = torch.linalg.eigvalsh(system)
-        rounding = max(rows, columns) * torch.finfo(torch.float64).eps * eigenvalues[-1]
+        rounding = max(rows, columns or 0) * eps * eigenvalues[-1]
         smallest = 0.0 if tall else float(eigenvalues[0])
         if self.ridge + smallest <= rounding:
             raise ValueError(
@@ -185,7 +223,4 @@ class LinearizedPredictor:
                 f"ridge={float(eigenvalues[-1]) * 1e-6:.0e}."
             )
         system.diagonal().add_(self.ridge)
-        root = torch.linalg.cholesky(system)
-        right_side = factor.mT @ residual if tall else residual
-        solution = torch.cholesky_solve(right_side.unsqueeze(1), root).squeeze(1)
-        return solution if tall else factor.mT @ solution
+        return torch.linalg.cholesky(system)

@@ -179,3 +179,48 @@ def test_r_squared_compares_with_the_model_by_default():
     expected = predictor.r_squared(x_new, model(x_new).detach())
     assert predictor.r_squared(x_new) == pytest.approx(expected)
     assert expected < 1
+
+
+@pytest.mark.parametrize("around", ["model", "zero"])
+def test_the_averaged_kernel_regresses_each_output_alone(around):
+    model, x, x_new = mlp()
+    y = inputs(*model(x).shape, seed=7)
+    predictor = LinearizedPredictor(
+        model, x, y, ridge=0.1, around=around, outputs="average"
+    )
+    rows, rows_new = jacobian_rows(model, x), jacobian_rows(model, x_new)
+    n_outputs = rows.shape[1]
+    kernel = torch.einsum("ncp,mcp->nm", rows, rows) / n_outputs
+    cross = torch.einsum("ncp,mcp->nm", rows_new, rows) / n_outputs
+    with torch.no_grad():
+        start, start_new = model(x), model(x_new)
+    if around == "zero":
+        start, start_new = torch.zeros_like(start), torch.zeros_like(start_new)
+    system = kernel + 0.1 * torch.eye(len(x)).double()
+    expected = start_new + cross @ torch.linalg.solve(system, y - start)
+    x += 1  # a copy of the data is kept
+    assert_close(predictor(x_new), expected)
+    assert predictor.r_squared(x_new, expected) == pytest.approx(1)
+
+
+def test_many_classes_are_regressed_in_little_memory(monkeypatch):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(5, 30), nn.Tanh(), nn.Linear(30, 100))
+    x, y = inputs(60, 5).float(), inputs(60, 100).float()
+    # The flattened kernel alone has 0.27 GiB.
+    monkeypatch.setattr("entk_lib._checks.available_memory", lambda device: 2**26)
+    with pytest.raises(MemoryError):
+        LinearizedPredictor(model, x, y, ridge=0.1)
+    predictor = LinearizedPredictor(model, x, y, ridge=1e-3, outputs="average")
+    assert predictor(x).dtype == torch.float32
+    assert predictor.r_squared(x, y) > 0.9
+
+
+def test_an_averaged_kernel_that_is_singular_is_refused():
+    model, x, _ = mlp()
+    twice = torch.cat([x, x])
+    y = inputs(*model(twice).shape, seed=7)
+    with pytest.raises(ValueError, match=r"ridge must make the .* invertible"):
+        LinearizedPredictor(model, twice, y, ridge=0.0, outputs="average")
+    with pytest.raises(ValueError, match=r"must be .flatten. or .average., got 'full'"):
+        LinearizedPredictor(model, x, y, ridge=0.1, outputs="full")

@@ -1,7 +1,7 @@
 """The empirical neural tangent kernel of a model."""
 
 from collections.abc import Iterable
-from typing import Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Inputs
 from entk_lib._outputs import Outputs
+from entk_lib.kernels.arrays import Writable, write_kernel
 from entk_lib.kernels.engine import (
     ParameterPlan,
     check_second,
@@ -16,6 +17,8 @@ from entk_lib.kernels.engine import (
     kernel_matrices,
     prepare,
 )
+
+Array = TypeVar("Array", bound=Writable)
 
 
 @overload
@@ -46,6 +49,21 @@ def empirical_ntk(
 ) -> dict[str, Tensor]: ...
 
 
+@overload
+def empirical_ntk(
+    model: nn.Module,
+    x1: Inputs,
+    x2: Inputs | None = None,
+    *,
+    outputs: Outputs = ...,
+    output_weights: Tensor | None = ...,
+    parameters: Iterable[str] | str | None = ...,
+    by_layer: Literal[False] = ...,
+    memory: float | None = ...,
+    out: Array,
+) -> Array: ...
+
+
 def empirical_ntk(
     model: nn.Module,
     x1: Inputs,
@@ -56,7 +74,8 @@ def empirical_ntk(
     parameters: Iterable[str] | str | None = None,
     by_layer: bool = False,
     memory: float | None = None,
-) -> Tensor | dict[str, Tensor]:
+    out: Writable | None = None,
+) -> Any:
     r"""Empirical neural tangent kernel of a model at its present parameters.
 
     .. math:: K[n, m, c, d] = \sum_p J[n, c, p]\, J[m, d, p], \qquad
@@ -94,10 +113,13 @@ def empirical_ntk(
             submodule that owns the parameters; a parameter that the model itself owns is
             a layer of its own.
         memory: GiB that may be used, the result included. ``None``: half of what is free.
+        out: An array to write a kernel to that is a matrix, where it is too large for
+            memory: a ``numpy.memmap``, or an array of zarr or h5py, in float32 or float64.
 
     Returns:
         The kernel, or a dict of kernels by layer that add up to it, in the model's dtype
-        and on its device, without autograd history.
+        (float32 for one in half precision) and on its device, without autograd history;
+        ``out`` where it is given.
 
     Raises:
         ValueError: If the model mixes samples, is stochastic, or holds or produces NaN or
@@ -119,6 +141,14 @@ def empirical_ntk(
     if x2 is not None:
         check_second(problem, x2)
     budget = _checks.memory_budget(_inputs.device_of(x1), memory)
+    if out is not None:
+        if by_layer or outputs in ("full", "diagonal"):
+            raise ValueError(
+                "out takes one matrix, got by_layer=True or outputs of several. Ask for "
+                "one layer with parameters=..., or for one block (c, c)."
+            )
+        write_kernel(problem, x1, x2, budget, out)
+        return out
     kernels = kernel_matrices(problem, x1, x2, budget)
     if outputs == "full":
         c, n1 = problem.n_outputs, _inputs.n_samples(x1)

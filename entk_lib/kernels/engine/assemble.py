@@ -31,6 +31,7 @@ def kernel_matrices(
     x2: Inputs | None,
     budget: int,
     dtype: torch.dtype | None = None,
+    into: dict[str, Tensor] | None = None,
 ) -> dict[str, Tensor]:
     """Kernel of each of the problem's layers, exact, within a budget of bytes.
 
@@ -40,15 +41,16 @@ def kernel_matrices(
         x2: Samples of the columns; None for x1 again.
         budget: Memory that may be used, results included.
         dtype: Of the kernel and its sums; None for the parameters'.
+        into: Where to write the kernels, not counted in the budget; None for new tensors.
 
     Raises:
         MemoryError: If the kernel, or one sample's part of it, does not fit.
         ValueError: If the kernel is not finite.
     """
     try:
-        kernels = _with_head(problem, x1, x2, budget, dtype)
+        kernels = _with_head(problem, x1, x2, budget, dtype, into)
     except ChangedError:  # a batch took another path than the few of the proof
-        kernels = _kernels_of(problem, x1, x2, budget, dtype)
+        kernels = _kernels_of(problem, x1, x2, budget, dtype, into)
     for layer, kernel in kernels.items():
         what = f"the kernel of layer {layer!r}" if layer else "the kernel"
         _checks.require_finite(what, kernel)
@@ -56,15 +58,20 @@ def kernel_matrices(
 
 
 def _with_head(
-    problem: Problem, x1: Inputs, x2: Inputs | None, budget: int, dtype: torch.dtype | None
+    problem: Problem,
+    x1: Inputs,
+    x2: Inputs | None,
+    budget: int,
+    dtype: torch.dtype | None,
+    into: dict[str, Tensor] | None,
 ) -> dict[str, Tensor]:
     """The last linear map apart, where there is one."""
     head = find_head(problem, x1, x2)
     if head is None:
-        return _kernels_of(problem, x1, x2, budget, dtype)
-    kernels: dict[str, Tensor] = {}
+        return _kernels_of(problem, x1, x2, budget, dtype, into)
+    kernels = {layer: kernel.zero_() for layer, kernel in (into or {}).items()}
     if head.below is not None:
-        kernels = _kernels_of(head.below, x1, x2, budget, dtype)
+        kernels |= _kernels_of(head.below, x1, x2, budget, dtype, into)
     return head.add_own(kernels, x1, x2, dtype)
 
 
@@ -108,7 +115,12 @@ def explain_plan(
 
 
 def _kernels_of(
-    problem: Problem, x1: Inputs, x2: Inputs | None, budget: int, dtype: torch.dtype | None
+    problem: Problem,
+    x1: Inputs,
+    x2: Inputs | None,
+    budget: int,
+    dtype: torch.dtype | None,
+    into: dict[str, Tensor] | None,
 ) -> dict[str, Tensor]:
     """The same without the last linear map, in parts of the outputs where it pays."""
     n1, n2 = (_inputs.n_samples(x1 if x is None else x) for x in (x1, x2))
@@ -117,10 +129,13 @@ def _kernels_of(
     extra = (problem.n_mapped,) if problem.maps.layout == "each" else ()
 
     def compute(structure: Structure) -> dict[str, Tensor]:
-        size, blocks = _largest_part(problem, structure, x1, x2, budget, dtype)
+        given = into is not None
+        size, blocks = _largest_part(problem, structure, x1, x2, budget, dtype, given=given)
         shape = (*extra, n1 * each, n2 * each)
         kernels = {
             layer: torch.zeros(shape, dtype=blocks.dtype, device=problem.device)
+            if into is None
+            else into[layer].zero_()
             for layer in layers
         }
         parts = range(0, problem.n_mapped, size)
@@ -128,8 +143,8 @@ def _kernels_of(
             for start in parts:
                 if problem.maps.layout != "rows":
                     blocks.problem = problem.part(slice(start, start + size))
-                into = {layer: k[start] if extra else k for layer, k in kernels.items()}
-                blocks.add_to(into, bar)
+                here = {layer: k[start] if extra else k for layer, k in kernels.items()}
+                blocks.add_to(here, bar)
         return {layer: k.movedim(0, -1) if extra else k for layer, k in kernels.items()}
 
     structure = prove_rules(problem.model, problem.parameters, x1)
@@ -143,6 +158,8 @@ def _largest_part(
     x2: Inputs | None,
     budget: int,
     dtype: torch.dtype | None,
+    *,
+    given: bool = False,
 ) -> tuple[int, "Blocks"]:
     """How many mapped outputs are taken at a time: all, or fewer where that is cheaper.
 
@@ -155,7 +172,7 @@ def _largest_part(
     def blocks_of(size: int) -> Blocks:
         whole = problem.maps.layout == "rows"
         part = problem if whole else problem.part(slice(0, size))
-        return Blocks(part, structure, x1, x2, budget, dtype, problem)
+        return Blocks(part, structure, x1, x2, budget, dtype, problem, given=given)
 
     if problem.maps.layout == "rows":
         return problem.n_mapped, blocks_of(problem.n_mapped)

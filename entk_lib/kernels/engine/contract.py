@@ -37,6 +37,7 @@ class Blocks:
         budget: Bytes that may be used, results included.
         dtype: Of the kernel; None for the parameters'.
         whole: The problem with all its outputs, to which the results belong.
+        given: Whether the results are written into arrays that the budget does not count.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Blocks:
         budget: int,
         dtype: torch.dtype | None,
         whole: Problem,
+        *,
+        given: bool = False,
     ) -> None:
         self.problem, self.whole = problem, whole
         self.x1, self.x2 = x1, x1 if x2 is None else x2
@@ -60,14 +63,15 @@ class Blocks:
         self.each = problem.maps.rows_per_sample
         self.parts = -(-whole.n_mapped // problem.n_mapped)
         self._recordings: dict[tuple[int, int], Recording] = {}
-        self._divide(budget)
+        self._divide(budget, given=given)
 
-    def _divide(self, budget: int) -> None:
+    def _divide(self, budget: int, *, given: bool) -> None:
         """Sizes of blocks, of batches at work and of tiles."""
         plan, itemsize = self.plan, torch.empty((), dtype=self.dtype).element_size()
         layers = len(dict.fromkeys(self.problem.layers.values()))
         kernels = self.whole.n_mapped if self.whole.maps.layout == "each" else 1
         result = layers * kernels * self.n1 * self.n2 * self.each**2 * itemsize
+        result = 0 if given else result
         maps = self.problem.maps
         sides = 1 if maps.left is maps.right else 2
         written = sides * len(maps.left) * self.problem.n_outputs * itemsize

@@ -1,13 +1,68 @@
 """A batch of samples: a tensor, or a tuple or dict of tensors of one length."""
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias, overload
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
 Inputs: TypeAlias = Tensor | tuple[Tensor, ...] | dict[str, Tensor]
+Data: TypeAlias = Inputs | DataLoader[Any]
+
+
+@overload
+def gathered(x: Data, name: str = ...) -> Inputs: ...
+
+
+@overload
+def gathered(x: None, name: str = ...) -> None: ...
+
+
+def gathered(x: Data | None, name: str = "x") -> Inputs | None:
+    """The inputs of all batches of a loader, one after another; anything else as it is.
+
+    Args:
+        x: A batch, or a ``torch.utils.data.DataLoader`` whose batches are inputs, or pairs
+            of inputs and targets, of which the inputs are taken.
+        name: What messages call it.
+
+    Raises:
+        ValueError: If the loader shuffles, or has no batch.
+        TypeError: If its batches are something else.
+    """
+    if not isinstance(x, DataLoader):
+        return x
+    sampler = getattr(x.batch_sampler, "sampler", x.sampler)
+    if not isinstance(x.dataset, IterableDataset) and not isinstance(
+        sampler, SequentialSampler
+    ):
+        raise ValueError(
+            f"{name} must be a loader that keeps the order of its samples, got the sampler "
+            f"{type(sampler).__name__}. Make it with shuffle=False: rows of a kernel are "
+            "samples."
+        )
+    batches = []
+    for batch in x:
+        pair = isinstance(batch, (tuple, list))
+        if pair and len(batch) > 2:
+            raise TypeError(
+                f"{name} must give inputs, or pairs of inputs and targets, got a "
+                f"{type(batch).__name__} of {len(batch)}. Pass the inputs of all samples "
+                "as a tuple of tensors."
+            )
+        batches.append(next(iter(batch)) if pair else batch)
+    if not batches:
+        raise ValueError(f"{name} must give at least one batch, got none.")
+    if not all(isinstance(batch, (Tensor, dict)) for batch in batches):
+        raise TypeError(
+            f"{name} must give tensors or dicts of them, got {type(batches[0]).__name__}. "
+            "Pass a collate_fn that makes them."
+        )
+    if isinstance(batches[0], dict):
+        return {key: torch.cat([b[key] for b in batches]) for key in batches[0]}
+    return torch.cat(batches)
 
 
 def leaves(x: Inputs) -> list[Tensor]:

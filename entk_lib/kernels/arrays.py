@@ -1,7 +1,7 @@
 """Kernels too large for memory, written into an array that is given."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from entk_lib.kernels.engine import Problem, kernel_matrices
 _DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 
+@runtime_checkable
 class Writable(Protocol):
     """An array that slices can be written to: of numpy, zarr or h5py."""
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
-from entk_lib._inputs import Inputs
+from entk_lib._inputs import Data
 from entk_lib._outputs import Outputs
 from entk_lib.kernels.engine import Problem, prepare, require_symmetric
 from entk_lib.kernels.jacobians import n_entries
@@ -141,7 +141,7 @@ class SpectrumCost:
 
 def spectrum_cost(
     model: nn.Module,
-    x: Inputs,
+    x: Data,
     k: int | None = None,
     *,
     outputs: Outputs = "average",
@@ -173,6 +173,7 @@ def spectrum_cost(
         The kernel has 1,000 rows, its Gram matrix 3. Needed: kernel 0.022 GiB, gram
         2e-07 GiB. Way: the Gram matrix over the parameters is decomposed, the smaller side.
     """
+    x = _inputs.gathered(x)
     problem = prepare(model, x, outputs, output_weights, parameters)
     require_symmetric(problem, outputs)
     if k is not None:

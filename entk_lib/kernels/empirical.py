@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
-from entk_lib._inputs import Inputs
+from entk_lib._inputs import Data
 from entk_lib._outputs import Outputs
 from entk_lib.kernels.arrays import Writable, write_kernel
 from entk_lib.kernels.engine import (
@@ -24,8 +24,8 @@ Array = TypeVar("Array", bound=Writable)
 @overload
 def empirical_ntk(
     model: nn.Module,
-    x1: Inputs,
-    x2: Inputs | None = None,
+    x1: Data,
+    x2: Data | None = None,
     *,
     outputs: Outputs = ...,
     output_weights: Tensor | None = ...,
@@ -38,8 +38,8 @@ def empirical_ntk(
 @overload
 def empirical_ntk(
     model: nn.Module,
-    x1: Inputs,
-    x2: Inputs | None = None,
+    x1: Data,
+    x2: Data | None = None,
     *,
     outputs: Outputs = ...,
     output_weights: Tensor | None = ...,
@@ -52,8 +52,8 @@ def empirical_ntk(
 @overload
 def empirical_ntk(
     model: nn.Module,
-    x1: Inputs,
-    x2: Inputs | None = None,
+    x1: Data,
+    x2: Data | None = None,
     *,
     outputs: Outputs = ...,
     output_weights: Tensor | None = ...,
@@ -66,8 +66,8 @@ def empirical_ntk(
 
 def empirical_ntk(
     model: nn.Module,
-    x1: Inputs,
-    x2: Inputs | None = None,
+    x1: Data,
+    x2: Data | None = None,
     *,
     outputs: Outputs = "average",
     output_weights: Float[Tensor, "*outputs"] | None = None,
@@ -91,7 +91,8 @@ def empirical_ntk(
             own. Its mode, gradients and buffers are not changed.
         x1: Samples along the first axis: a tensor, or a tuple or dict of tensors with
             one number of samples. A tuple becomes the model's arguments, a dict its
-            keyword arguments.
+            keyword arguments. Or a ``DataLoader`` that does not shuffle, of inputs or of
+            pairs of inputs and targets: the inputs of all its batches.
         x2: Samples of the second side. ``None``: x1 again.
         outputs: What happens to the output axes c and d.
 
@@ -137,6 +138,7 @@ def empirical_ntk(
         >>> empirical_ntk(model, torch.tensor([[3.0, 4.0]]))
         tensor([[25.]])
     """
+    x1, x2 = _inputs.gathered(x1, "x1"), _inputs.gathered(x2, "x2")
     problem = prepare(model, x1, outputs, output_weights, parameters, by_layer=by_layer)
     if x2 is not None:
         check_second(problem, x2)
@@ -160,8 +162,8 @@ def empirical_ntk(
 
 def explain_ntk(
     model: nn.Module,
-    x1: Inputs,
-    x2: Inputs | None = None,
+    x1: Data,
+    x2: Data | None = None,
     *,
     outputs: Outputs = "average",
     output_weights: Float[Tensor, "*outputs"] | None = None,
@@ -192,6 +194,7 @@ def explain_ntk(
         weight pairs ['linear(weight, bias)']
         bias pairs ['linear(weight, bias)']
     """
+    x1, x2 = _inputs.gathered(x1, "x1"), _inputs.gathered(x2, "x2")
     problem = prepare(model, x1, outputs, output_weights, parameters)
     if x2 is not None:
         check_second(problem, x2)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
-from entk_lib._inputs import Inputs
+from entk_lib._inputs import Data, Inputs
 from entk_lib.kernels.engine import (
     Problem,
     Structure,
@@ -25,7 +25,7 @@ CACHE_BYTES = 16 * 2**20
 
 def jacobian(
     model: nn.Module,
-    x: Inputs,
+    x: Data,
     *,
     parameters: Iterable[str] | str | None = None,
 ) -> dict[str, Float[Tensor, "samples outputs *shape"]]:
@@ -53,6 +53,7 @@ def jacobian(
         >>> jacobian(model, torch.tensor([[3.0, 4.0]]))["weight"]
         tensor([[[[3., 4.]]]])
     """
+    x = _inputs.gathered(x)
     problem = prepare(model, x, "flatten", None, parameters)
     n, chosen = _inputs.n_samples(x), problem.parameters
     _checks.require_memory(

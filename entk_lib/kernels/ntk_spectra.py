@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs, spectra
-from entk_lib._inputs import Inputs
+from entk_lib._inputs import Data, Inputs
 from entk_lib._outputs import Outputs
 from entk_lib._progress import progress
 from entk_lib.kernels.costs import Size
@@ -26,7 +26,7 @@ from entk_lib.spectra import Spectrum
 
 def ntk_spectrum(
     model: nn.Module,
-    x: Inputs,
+    x: Data,
     k: int | None = None,
     *,
     outputs: Outputs = "average",
@@ -76,16 +76,17 @@ def ntk_spectrum(
         >>> ntk_spectrum(model, torch.eye(2), outputs="flatten").eigenvalues
         tensor([1., 1., 1., 1., 1., 1.])
     """
+    batch = _inputs.gathered(x)
     ranks = None if process_group is None else Ranks(process_group, timeout)
 
     def check() -> Problem:
-        problem = prepare(model, x, outputs, output_weights, parameters)
+        problem = prepare(model, batch, outputs, output_weights, parameters)
         require_symmetric(problem, outputs)
         return problem
 
     problem = check() if ranks is None else ranks.agree(check)
     budget = _checks.memory_budget(problem.device, memory)
-    n = _inputs.n_samples(x)
+    n = _inputs.n_samples(batch)
     if ranks is not None:
         budget, n = ranks.smallest(budget), sum(ranks.counts(n))
     _check_tolerance(tolerance, k)
@@ -100,13 +101,13 @@ def ntk_spectrum(
             )
     side = size.cheapest(k, budget)
     if side == "gram":
-        found = _from_gram_side(problem, x, k, size, budget, ranks)
+        found = _from_gram_side(problem, batch, k, size, budget, ranks)
     elif side == "kernel" or k is None:
-        found = _from_kernel_side(problem, x, k, size, budget, ranks)
+        found = _from_kernel_side(problem, batch, k, size, budget, ranks)
     else:
         operator = NTKOperator(
             model,
-            x,
+            batch,
             outputs=outputs,
             output_weights=output_weights,
             parameters=parameters,

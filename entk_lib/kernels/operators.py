@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
-from entk_lib._inputs import Inputs
+from entk_lib._inputs import Data, Inputs
 from entk_lib._outputs import Outputs
 from entk_lib._progress import progress
 from entk_lib.kernels.distributed import Ranks
@@ -74,7 +74,7 @@ class NTKOperator:
     def __init__(
         self,
         model: nn.Module,
-        x: Inputs,
+        x: Data,
         *,
         outputs: Outputs = "average",
         output_weights: Float[Tensor, "*outputs"] | None = None,
@@ -83,13 +83,14 @@ class NTKOperator:
         process_group: Any = None,
         timeout: float = 300.0,
     ) -> None:
+        batch = _inputs.gathered(x)
         self._ranks = None if process_group is None else Ranks(process_group, timeout)
 
         def check() -> tuple[Problem, int, list[slice], bool]:
-            problem = prepare(model, x, outputs, output_weights, parameters)
+            problem = prepare(model, batch, outputs, output_weights, parameters)
             require_symmetric(problem, outputs)
             budget = _checks.memory_budget(problem.device, memory)
-            return problem, budget, *_chunks_of(problem, x, budget)
+            return problem, budget, *_chunks_of(problem, batch, budget)
 
         checked = check() if self._ranks is None else self._ranks.agree(check)
         self._problem, self._budget, self._chunks, fits = checked
@@ -98,8 +99,8 @@ class NTKOperator:
         self._own: tuple[Tensor, Tensor] | None = None
         self._graphs: list[Remembered] | None = None
         self._seen: tuple[object, ...] = ()
-        self._x = x
-        self._own_rows = _inputs.n_samples(x) * self._problem.maps.rows_per_sample
+        self._x = batch
+        self._own_rows = _inputs.n_samples(batch) * self._problem.maps.rows_per_sample
         counts = (
             [self._own_rows] if self._ranks is None else self._ranks.counts(self._own_rows)
         )

@@ -222,5 +222,10 @@ def test_an_averaged_kernel_that_is_singular_is_refused():
     y = inputs(*model(twice).shape, seed=7)
     with pytest.raises(ValueError, match=r"ridge must make the .* invertible"):
         LinearizedPredictor(model, twice, y, ridge=0.0, outputs="average")
+
+
+@pytest.mark.no_shape_checks
+def test_other_outputs_are_refused():
+    model, x, _ = mlp()
     with pytest.raises(ValueError, match=r"must be .flatten. or .average., got 'full'"):
-        LinearizedPredictor(model, x, y, ridge=0.1, outputs="full")
+        LinearizedPredictor(model, x, model(x).detach(), ridge=0.1, outputs="full")

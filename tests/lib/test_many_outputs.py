@@ -107,8 +107,8 @@ def test_memory_beyond_enough_is_taken_only_where_it_saves_time(monkeypatch):
     x, chosen = inputs(6, 1, 40), []
     original = assemble._largest_part
 
-    def spied(*args):
-        chosen.append(original(*args))
+    def spied(*args, **options):
+        chosen.append(original(*args, **options))
         return chosen[-1]
 
     monkeypatch.setattr(assemble, "_largest_part", spied)

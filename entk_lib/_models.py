@@ -55,17 +55,22 @@ def check_model(
     Raises:
         ValueError: If the model does not take the batch, mixes samples or is stochastic.
         TypeError: If it does not return one tensor of real numbers.
+        RuntimeError: If torch.autocast is enabled.
     """
     n = check_inputs(x, name)
     count = min(n, _PROBE_SAMPLES)
     places = torch.linspace(0, n - 1, count).round().long()
     probe = _inputs.take(x, places.to(_inputs.device_of(x)))
+    refuse_autocast(_inputs.device_of(x))
     with torch.no_grad(), torch.random.fork_rng():
+        states = [_random_state(probe)]
         together = _evaluate(model, probe)
+        states.append(_random_state(probe))
         require_finite("model(x)", together)
-        _compare(
-            [together], [_evaluate(model, probe)], "outputs", _not_deterministic, floor=1.0
-        )
+        again = _evaluate(model, probe)
+        states.append(_random_state(probe))
+        _compare([together], [again], "outputs", _not_deterministic, floor=1.0)
+        _refuse_draws(*states)
         # Twice the same sample: BatchNorm in training mode refuses a single one with a
         # message of its own, and a model that takes samples on their own cannot tell.
         twins = [_evaluate(model, _copies(probe, [i, i]))[:1] for i in range(count)]
@@ -118,7 +123,35 @@ def _draws(module: nn.Module) -> bool:
         return module.dropout > 0
     if isinstance(module, nn.RNNBase):
         return module.dropout > 0 and module.num_layers > 1
-    return isinstance(module, nn.RReLU) and module.lower != module.upper
+    return isinstance(module, nn.RReLU)
+
+
+def refuse_autocast(device: torch.device) -> None:
+    """Refuse to compute where torch casts float32 to half precision on its own."""
+    if torch.is_autocast_enabled(device.type):
+        raise RuntimeError(
+            "a kernel must be computed outside of torch.autocast, whose sums are in half "
+            "precision, got one that is enabled. Leave its block; a model in half "
+            "precision needs none."
+        )
+
+
+def _random_state(x: Inputs) -> Tensor:
+    """Of the generator that a model on the device of x draws from."""
+    device = _inputs.device_of(x)
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.get_rng_state()
+
+
+def _refuse_draws(before: Tensor, after: Tensor, later: Tensor) -> None:
+    """Refuse a model that moves the random state; one that seeds itself leaves the same."""
+    if not torch.equal(before, after) and not torch.equal(after, later):
+        raise ValueError(
+            "model must be deterministic, got a forward pass that draws from torch's "
+            "random state. Is there dropout that model.eval() does not switch off? Call "
+            "model.eval(), or give the draws a generator of their own with a fixed seed."
+        )
 
 
 def _refuse_outsiders(model: nn.Module, probe: Inputs) -> None:

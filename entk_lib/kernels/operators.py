@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from entk_lib import _checks, _inputs
+from entk_lib import _checks, _inputs, _models
 from entk_lib._inputs import Data, Inputs
 from entk_lib._outputs import Outputs
 from entk_lib._progress import progress
@@ -233,6 +233,7 @@ class NTKOperator:
 
     def _look(self) -> None:
         """Look at the model again where a parameter has changed since the last product."""
+        _models.refuse_autocast(self._problem.device)
         model = self._whole.model
         now = tuple(
             (t.data_ptr(), t._version) for t in (*model.parameters(), *model.buffers())

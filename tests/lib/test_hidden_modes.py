@@ -1,5 +1,7 @@
 """Models that hide what they do: their outputs look well, their gradients do not."""
 
+import itertools
+
 import pytest
 import torch
 from assertions import assert_close
@@ -61,6 +63,10 @@ class Mapped(nn.Module):
         return self.function(x)
 
 
+# Numbers that torch's random state knows nothing of.
+NOISE = itertools.cycle([0.3, 1.7, 0.9, 2.2, 1.1])
+
+
 def branch(last):
     torch.manual_seed(1)
     return nn.Sequential(nn.Linear(4, 3), last)
@@ -84,8 +90,10 @@ def standardised(z):
         (lambda: Mapped(standardised), "samples independently, but gradients of a batch"),
         (lambda: Mapped(lambda z: z.cumsum(0)), "samples independently, but gradients"),
         (lambda: Mapped(lambda z: z.flip(0).cumsum(0)), "independently, but gradients"),
-        (lambda: Mapped(lambda z: F.dropout(z, 0.3)), "deterministic, got gradients"),
-        (lambda: Mapped(lambda z: z + torch.randn_like(z)), "deterministic, got gradients"),
+        (lambda: Mapped(lambda z: F.dropout(z, 0.3)), "deterministic, got a forward pass"),
+        (lambda: Mapped(lambda z: F.dropout(z, 1e-6)), "draws from torch's random state"),
+        (lambda: Mapped(lambda z: z + torch.randn_like(z)), "draws from torch's random"),
+        (lambda: Mapped(lambda z: z * next(NOISE)), "deterministic, got gradients"),
     ],
 )
 def test_what_a_closed_gate_hides_is_refused(last, pattern, parameters, call):
@@ -131,11 +139,42 @@ def test_dropout_inside_other_modules_is_seen(make, shape):
     assert_close(empirical_ntk(model, x), expected)
 
 
+class Seeded(nn.Module):
+    """Draws the same numbers each time."""
+
+    def __init__(self, own: bool) -> None:
+        super().__init__()
+        self.own, self.layer = own, nn.Linear(4, 3).double()
+
+    def forward(self, x):
+        generator = torch.Generator().manual_seed(0) if self.own else torch.manual_seed(0)
+        directions = torch.randn(4, 4, generator=generator, dtype=x.dtype)
+        return self.layer(x @ directions)
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_draws_with_a_fixed_seed_are_taken(own):
+    model = Seeded(own)
+    expected = reduce_outputs(loop_kernel(model, X, X), "average")
+    assert_close(empirical_ntk(model, X), expected)
+
+
+def test_autocast_is_refused_and_a_model_s_own_is_not_touched():
+    model = nn.Linear(4, 3)
+    operator = NTKOperator(model, X.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with pytest.raises(
+            RuntimeError, match=r"outside of torch\.autocast.*Leave its block"
+        ):
+            empirical_ntk(model, X.float())
+        with pytest.raises(RuntimeError, match="outside of"):
+            operator @ torch.ones(8)
+    assert_close(operator @ torch.ones(8), empirical_ntk(model, X.float()) @ torch.ones(8))
+
+
 def test_what_draws_nothing_is_taken_in_training_mode():
     torch.manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(4, 3), nn.Dropout(0.0), nn.RReLU(0.2, 0.2), nn.LayerNorm(3)
-    ).double()
+    model = nn.Sequential(nn.Linear(4, 3), nn.Dropout(0.0), nn.LayerNorm(3)).double()
     expected = reduce_outputs(loop_kernel(model, X, X), "average")
     assert_close(empirical_ntk(model.train(), X), expected)
 
@@ -210,6 +249,18 @@ def test_advice_for_a_model_of_a_single_sample_works():
     assert_close(empirical_ntk(Batched(), x), expected)
 
 
+def gated(name, gate):
+    return Gated(branch(LASTS[name][0]()), gate)
+
+
+def adapted(name, gate):
+    model = Adapter(branch(LASTS[name][0]()))
+    model.down = nn.Linear(3, 2, bias=False).double()
+    with torch.no_grad():
+        model.up.weight.mul_(0).add_(gate)
+    return model
+
+
 LASTS = {
     "tanh": (nn.Tanh, True),
     "layer norm": (lambda: nn.LayerNorm(3), True),
@@ -225,15 +276,13 @@ LASTS = {
     st.sampled_from(sorted(LASTS)),
     st.sampled_from([0.0, 1.0]),
     st.booleans(),
-    st.sampled_from([None, ["g"], ["branch", "g"]]),
+    st.sampled_from([(gated, None), (gated, ["g"]), (adapted, None), (adapted, ["up"])]),
 )
-def test_gates_and_modes_are_right_or_refused(name, gate, training, parameters):
-    last, always = LASTS[name]
-    model = Gated(branch(last()), gate).train(training)
-    accepted = (not training) if always is None else always
-    if parameters is None and gate == 0 and not accepted and always is False:
-        accepted = False
-    if accepted:
+def test_gates_and_modes_are_right_or_refused(name, gate, training, made):
+    make, parameters = made
+    model = make(name, gate).train(training)
+    always = LASTS[name][1]
+    if (not training) if always is None else always:
         names = [
             n
             for n, _ in model.named_parameters()

@@ -26,9 +26,9 @@ _HALF_TOLERANCE = 1e-2
 _FLOOR = 1e-3
 _PROBE_SAMPLES = 4
 _SINGLE = (
-    "A model of a single sample needs a wrapping Module that returns "
-    "torch.stack([model(sample) for sample in x]), or, where it takes an axis for a batch, "
-    "model(x.unsqueeze(0)) with the axis in its place."
+    "A model of a single sample needs a wrapping Module that returns torch.vmap(model)(x), "
+    "or torch.stack([model(sample) for sample in x]) where it has recurrent layers; one "
+    "that lacks the axis of the batch alone, model(x.unsqueeze(0)) with it in its place."
 )
 
 

@@ -7,11 +7,13 @@ would not do: behind a gate that is zero a mixing branch shows in the gradient o
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+from torch.overrides import TorchFunctionMode
 
 from entk_lib import _inputs
 from entk_lib._checks import check_inputs, require_finite
@@ -25,6 +27,18 @@ _HALF_TOLERANCE = 1e-2
 # A gradient that is zero but for rounding is compared with this part of the largest one.
 _FLOOR = 1e-3
 _PROBE_SAMPLES = 4
+# Functions that draw: where they take the share that is dropped and whether they train,
+# each with what it is if it is not given.
+_DRAWING: Mapping[str, tuple[tuple[int, float], tuple[int, bool]]] = {
+    **{name: ((1, 0.5), (2, True)) for name in ("dropout", "dropout_", "native_dropout")},
+    **{f"dropout{n}d": ((1, 0.5), (2, True)) for n in (1, 2, 3)},
+    **{
+        name: ((1, 0.5), (2, False))
+        for kind in ("alpha_dropout", "feature_dropout", "feature_alpha_dropout")
+        for name in (kind, f"{kind}_")
+    },
+    "scaled_dot_product_attention": ((4, 0.0), (99, True)),
+}
 _SINGLE = (
     "A model of a single sample needs a wrapping Module that returns torch.vmap(model)(x), "
     "or torch.stack([model(sample) for sample in x]) where it has recurrent layers; one "
@@ -63,14 +77,12 @@ def check_model(
     probe = _inputs.take(x, places.to(_inputs.device_of(x)))
     refuse_autocast(_inputs.device_of(x))
     with torch.no_grad(), torch.random.fork_rng():
-        states = [_random_state(probe)]
-        together = _evaluate(model, probe)
-        states.append(_random_state(probe))
+        with _SeesDropout() as seen:
+            together = _evaluate(model, probe)
         require_finite("model(x)", together)
+        seen.refuse()
         again = _evaluate(model, probe)
-        states.append(_random_state(probe))
         _compare([together], [again], "outputs", _not_deterministic, floor=1.0)
-        _refuse_draws(*states)
         # Twice the same sample: BatchNorm in training mode refuses a single one with a
         # message of its own, and a model that takes samples on their own cannot tell.
         twins = [_evaluate(model, _copies(probe, [i, i]))[:1] for i in range(count)]
@@ -136,22 +148,35 @@ def refuse_autocast(device: torch.device) -> None:
         )
 
 
-def _random_state(x: Inputs) -> Tensor:
-    """Of the generator that a model on the device of x draws from."""
-    device = _inputs.device_of(x)
-    if device.type == "cuda":
-        return torch.cuda.get_rng_state(device)
-    return torch.get_rng_state()
+class _SeesDropout(TorchFunctionMode):
+    """Sees calls of dropout that drop something, where no module of torch says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.call: str | None = None
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if name in _DRAWING:
+            share, training = _DRAWING[name]
+            p = kwargs.get("p", kwargs.get("dropout_p", _at(args, *share)))
+            if p and kwargs.get("training", _at(args, *training)):
+                self.call = f"{name} with p = {p:g}"
+        return func(*args, **kwargs)
+
+    def refuse(self) -> None:
+        """Raise ValueError if there was one."""
+        if self.call:
+            raise ValueError(
+                f"model must be deterministic, got Dropout in training mode (a call of "
+                f"{self.call}). Call model.eval(), and give the function "
+                "training=self.training."
+            )
 
 
-def _refuse_draws(before: Tensor, after: Tensor, later: Tensor) -> None:
-    """Refuse a model that moves the random state; one that seeds itself leaves the same."""
-    if not torch.equal(before, after) and not torch.equal(after, later):
-        raise ValueError(
-            "model must be deterministic, got a forward pass that draws from torch's "
-            "random state. Is there dropout that model.eval() does not switch off? Call "
-            "model.eval(), or give the draws a generator of their own with a fixed seed."
-        )
+def _at(args: tuple, place: int, default: Any) -> Any:
+    return args[place] if len(args) > place else default
 
 
 def _refuse_outsiders(model: nn.Module, probe: Inputs) -> None:

@@ -63,6 +63,10 @@ class Mapped(nn.Module):
         return self.function(x)
 
 
+def attention(z):
+    return F.scaled_dot_product_attention(*[z[:, None]] * 3, dropout_p=1e-6)[:, 0]
+
+
 # Numbers that torch's random state knows nothing of.
 NOISE = itertools.cycle([0.3, 1.7, 0.9, 2.2, 1.1])
 
@@ -90,9 +94,17 @@ def standardised(z):
         (lambda: Mapped(standardised), "samples independently, but gradients of a batch"),
         (lambda: Mapped(lambda z: z.cumsum(0)), "samples independently, but gradients"),
         (lambda: Mapped(lambda z: z.flip(0).cumsum(0)), "independently, but gradients"),
-        (lambda: Mapped(lambda z: F.dropout(z, 0.3)), "deterministic, got a forward pass"),
-        (lambda: Mapped(lambda z: F.dropout(z, 1e-6)), "draws from torch's random state"),
-        (lambda: Mapped(lambda z: z + torch.randn_like(z)), "draws from torch's random"),
+        (
+            lambda: Mapped(lambda z: F.dropout(z, 0.3)),
+            r"Dropout in training mode \(a call of dr",
+        ),
+        (lambda: Mapped(lambda z: F.dropout(z, 1e-6)), r"call of dropout with p = 1e-06\)"),
+        (
+            lambda: Mapped(lambda z: F.alpha_dropout(z, 1e-6, training=True)),
+            "alpha_dropout",
+        ),
+        (lambda: Mapped(attention), "call of scaled_dot_product_attention"),
+        (lambda: Mapped(lambda z: z + torch.randn_like(z)), "deterministic, got gradients"),
         (lambda: Mapped(lambda z: z * next(NOISE)), "deterministic, got gradients"),
     ],
 )
@@ -150,6 +162,17 @@ class Seeded(nn.Module):
         generator = torch.Generator().manual_seed(0) if self.own else torch.manual_seed(0)
         directions = torch.randn(4, 4, generator=generator, dtype=x.dtype)
         return self.layer(x @ directions)
+
+
+def test_dropout_that_drops_nothing_is_taken():
+    def function(z):
+        z = F.dropout(F.dropout(z, 0.0, training=True), 0.5, training=False)
+        z = F.alpha_dropout(z)  # which does not train unless it is told
+        return F.scaled_dot_product_attention(*[z[:, None]] * 3)[:, 0]
+
+    model = Gated(branch(Mapped(function)), 1.0)
+    expected = reduce_outputs(loop_kernel(model, X, X), "average")
+    assert_close(empirical_ntk(model, X), expected)
 
 
 @pytest.mark.parametrize("own", [True, False])

@@ -142,10 +142,10 @@ def test_a_pitch_tracker_s_kernel_is_the_definition_s(outputs, by_layer):
 @pytest.mark.parametrize("last", [nn.Identity, nn.Sigmoid], ids=["linear", "sigmoid"])
 def test_the_error_of_single_precision_does_not_grow_with_the_outputs(last):
     errors = []
-    for n_outputs in (100, 4000):
+    for n_outputs in (100, 1000):
         torch.manual_seed(0)
         model = nn.Sequential(nn.Linear(5, 12), nn.Tanh(), nn.Linear(12, n_outputs), last())
-        x = inputs(12, 5)
+        x = inputs(6, 5)
         found = empirical_ntk(model, x.float()).double()
         expected = empirical_ntk(model.double(), x)
         errors.append(float((found - expected).abs().max() / expected.abs().max()))

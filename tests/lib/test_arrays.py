@@ -40,6 +40,7 @@ def on_disk(tmp_path):
     return make
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("outputs", ["average", "flatten", "mean_output", (0, 1)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n_other", [None, 5], ids=["symmetric", "cross"])
@@ -58,6 +59,7 @@ def test_what_is_written_is_the_kernel(outputs, dtype, n_other, on_disk):
     assert np.array_equal(again, file)
 
 
+@pytest.mark.sweep
 @pytest.mark.no_shape_checks
 @pytest.mark.parametrize("last", [nn.Identity, nn.Tanh], ids=["head", "no head"])
 def test_a_kernel_larger_than_the_memory_is_written_in_blocks(last, on_disk):

@@ -79,6 +79,7 @@ def zeros(dtype):
     return torch.zeros(4, 1, dtype=dtype)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("dtype", HALVES)
 def test_sums_go_on_where_half_precision_stops(dtype):
     model, x = Scalars(dtype), zeros(dtype)
@@ -95,6 +96,7 @@ def test_sums_go_on_where_half_precision_stops(dtype):
     assert torch.equal(empirical_ntk(Chain(dtype), ones), expected / 600 * 800)
 
 
+@pytest.mark.sweep
 def test_numbers_beyond_the_dtype_are_right():
     model, x = Scalars(torch.float16, scale=50.0), zeros(torch.float16)
     expected = torch.full((4, 4), 600 * 2500.0)  # 65,504 is the largest of float16
@@ -102,6 +104,7 @@ def test_numbers_beyond_the_dtype_are_right():
     assert NTKOperator(model, x).trace() == pytest.approx(4 * 600 * 2500)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("outputs", ["average", "flatten", "mean_output", (1, 1)])
 @pytest.mark.parametrize(
     "dtypes",

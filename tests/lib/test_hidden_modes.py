@@ -80,6 +80,7 @@ def standardised(z):
     return (z - z.mean(0)) / (z.std(0) + 1)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("call", PUBLIC, ids=["ntk", "jacobian", "spectrum", "operator"])
 @pytest.mark.parametrize("parameters", [["g"], None], ids=["gate", "all"])
 @pytest.mark.parametrize(

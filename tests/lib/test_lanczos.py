@@ -55,6 +55,7 @@ def test_the_partial_decomposition_is_accepted_where_it_is_complete():
     assert lanczos.few_largest(planted(degenerate()), 20) is not None
 
 
+@pytest.mark.sweep
 def test_a_missed_eigenvalue_is_noticed(monkeypatch):
     original = lanczos.eigsh
 

@@ -10,6 +10,8 @@ from torch import nn
 from entk_lib import empirical_ntk
 from entk_lib.kernels.engine import assemble, contract, convolve
 
+pytestmark = pytest.mark.sweep
+
 
 def test_what_a_narrowing_convolution_sends_back_is_autograd_s():
     torch.manual_seed(0)

@@ -265,6 +265,7 @@ WITHOUT_FORWARD_MODE = {
 }
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("remembers", [True, False])
 @pytest.mark.parametrize("outputs", ["flatten", "average"])
 @pytest.mark.parametrize("name", WITHOUT_FORWARD_MODE)

@@ -100,8 +100,9 @@ class LinearizedPredictor:
             )
         _checks.require_finite("y_train", y_train)
         residual = (y_train - present if around == "model" else y_train).double()
-        self._x_train, self._dual_weights = copy.deepcopy(x_train), None
+        self._dual_weights = None
         if outputs == "average":
+            self._x_train = copy.deepcopy(x_train)
             kernel = empirical_ntk(self._model, x_train, parameters=self._names)
             self._dual_weights = self._regress(kernel, residual.reshape(len(kernel), -1))
             return

@@ -271,9 +271,7 @@ class NTKOperator:
 
     def _outputs(self, state: dict[str, Tensor], x: Inputs) -> Tensor:
         problem = self._problem
-        frozen = {
-            n: p.detach() for n, p in problem.model.named_parameters() if n not in state
-        }
+        frozen = _inputs.frozen_of(problem.model, state)
         return _inputs.call_model(problem.model, {**frozen, **state}, x).reshape(
             _inputs.n_samples(x), -1
         )

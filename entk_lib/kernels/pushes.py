@@ -52,9 +52,7 @@ def _forward_mode(problem: Problem, x: Inputs, direction: Tensor, _: int) -> Ten
         name: part.reshape(p.shape).to(p.dtype)
         for (name, p), part in zip(parameters.items(), direction.split(sizes), strict=True)
     }
-    frozen = {
-        n: p.detach() for n, p in problem.model.named_parameters() if n not in parameters
-    }
+    frozen = _inputs.frozen_of(problem.model, parameters)
 
     def outputs(state: dict[str, Tensor]) -> Tensor:
         found = _inputs.call_model(problem.model, {**frozen, **state}, x)

@@ -35,11 +35,7 @@ class Remembered:
     """
 
     def __init__(self, problem: Problem, leaves: dict[str, Tensor], x: Inputs) -> None:
-        frozen = {
-            name: p.detach()
-            for name, p in problem.model.named_parameters()
-            if name not in leaves
-        }
+        frozen = _inputs.frozen_of(problem.model, leaves)
         with plain_operations(), torch.enable_grad():
             self._leaves = list(leaves.values())
             outputs = _inputs.call_model(problem.model, {**frozen, **leaves}, x)

@@ -289,3 +289,18 @@ def test_products_need_no_forward_mode(name, outputs, remembers, monkeypatch):
     spectrum = ntk_spectrum(model, x, 3, outputs=outputs)
     values = torch.linalg.eigvalsh(kernel.double()).flip(0)[:3].float()
     assert_close(spectrum.eigenvalues, values)
+
+
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_frozen_table_with_a_largest_norm_is_not_written_to(remembers, monkeypatch):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Embedding(5, 3, max_norm=0.5), nn.Flatten(), nn.Linear(12, 2))
+    model, x = model.double(), torch.randint(5, (6, 4))
+    if not remembers:
+        original = operators._chunks_of
+        monkeypatch.setattr(operators, "_chunks_of", lambda *a: (original(*a)[0], False))
+    before = model[0].weight.detach().clone()
+    kernel = empirical_ntk(model, x, parameters="2")
+    product = NTKOperator(model, x, parameters="2") @ torch.ones(6).double()
+    assert torch.equal(model[0].weight, before)
+    assert_close(product, kernel.sum(1))

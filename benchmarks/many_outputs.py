@@ -134,8 +134,14 @@ def pitch(*, by_layer: bool) -> dict[str, object]:
     """The pitch tracker beside the loop over its outputs."""
     model, x = PitchTracker().eval(), torch.randn(120, 1024)
     loop = output_by_output(model, x, 10)
+    predicted = entk.explain_ntk(model, x).seconds
     seconds, _ = timed(lambda: entk.empirical_ntk(model, x, by_layer=by_layer))
-    return {"seconds": seconds, "output by output": loop, "ratio": seconds / loop}
+    return {
+        "seconds": seconds,
+        "predicted": predicted,
+        "output by output": loop,
+        "ratio": seconds / loop,
+    }
 
 
 def vocabulary(*, tied: bool) -> dict[str, object]:
@@ -145,9 +151,11 @@ def vocabulary(*, tied: bool) -> dict[str, object]:
     few = Decoder(width, width, layers, places=32, tied=tied).eval()
     x = torch.randint(width, (n, 32))
     few_seconds, _ = timed(lambda: entk.empirical_ntk(few, x))
+    predicted = entk.explain_ntk(model, x).seconds
     seconds, _ = timed(lambda: entk.empirical_ntk(model, x))
     found: dict[str, object] = {
         "seconds": seconds,
+        "predicted": predicted,
         f"with {width} outputs": few_seconds,
         "ratio": seconds / few_seconds,
     }
@@ -192,6 +200,9 @@ def products() -> dict[str, object]:
         )
         above, hidden = model.get_submodule("1.layers.5"), torch.randn(122, 24, 384)
         forward = min(timed(lambda: above(hidden))[0] for _ in range(3))
+    predicted = entk.spectrum_cost(
+        asked, x, 25, outputs="flatten", parameters=chosen
+    ).seconds
     counted = []
     original = entk.NTKOperator.product
 
@@ -212,6 +223,7 @@ def products() -> dict[str, object]:
         "a pass through the layer above": forward,
         "ratio": each / (backward + forward),
         "25 pairs": seconds,
+        "predicted": predicted,
         "products": len(counted),
         "residual": spectrum.residual,
     }
@@ -226,8 +238,9 @@ def growth() -> dict[str, object]:
         model = nn.Sequential(*layers, nn.Linear(256, size), nn.Sigmoid())
         x = torch.randn(200, 64)
         entk.empirical_ntk(model, x[:5])
+        predicted = entk.explain_ntk(model, x).seconds or 0.0
         seconds.append(timed(lambda model=model, x=x: entk.empirical_ntk(model, x))[0])
-        found[f"C = {size}"] = seconds[-1]
+        found[f"C = {size}"] = f"{seconds[-1]:.3g} (predicted {predicted:.3g})"
     logs = torch.tensor(seconds).log(), torch.tensor(sizes).float().log()
     centred = logs[1] - logs[1].mean()
     found["exponent"] = float((centred * logs[0]).sum() / centred.square().sum())

@@ -26,6 +26,7 @@ from entk_lib.features import (
 
 # kernels
 from entk_lib.kernels import (
+    KernelPlan,
     NTKOperator,
     ParameterPlan,
     Readout,
@@ -72,6 +73,7 @@ __all__ = [
     "Cliff",
     "Eigenspace",
     "Families",
+    "KernelPlan",
     "KernelReport",
     "LinearizedPredictor",
     "NTKOperator",

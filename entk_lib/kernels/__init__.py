@@ -5,7 +5,7 @@ What a user calls is here; how it is computed is in `engine`.
 
 from entk_lib.kernels.costs import SpectrumCost, spectrum_cost
 from entk_lib.kernels.empirical import empirical_ntk, explain_ntk
-from entk_lib.kernels.engine import ParameterPlan, prepare
+from entk_lib.kernels.engine import KernelPlan, ParameterPlan, prepare
 from entk_lib.kernels.jacobians import (
     CACHE_BYTES,
     Jacobians,
@@ -20,6 +20,7 @@ from entk_lib.kernels.readouts import Readout
 __all__ = [
     "CACHE_BYTES",
     "Jacobians",
+    "KernelPlan",
     "NTKOperator",
     "ParameterPlan",
     "Readout",

@@ -1,16 +1,24 @@
 """What a spectrum costs, by each way to it, told before anything is spent."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Data
 from entk_lib._outputs import Outputs
-from entk_lib.kernels.engine import Problem, prepare, require_symmetric
+from entk_lib.kernels.engine import (
+    Problem,
+    explain_plan,
+    multiply_adds_per_second,
+    prepare,
+    require_symmetric,
+)
 from entk_lib.kernels.jacobians import n_entries
+from entk_lib.kernels.operators import NTKOperator
 
 # Multiply-adds of a full symmetric eigendecomposition, over the cube of the size; and
 # products that Lanczos takes for k pairs, beside its orthogonalisation.
@@ -21,6 +29,10 @@ _PRODUCTS_AT_LEAST = 60
 _PRODUCT_OVERHEAD = 10**8
 # How much cheaper Lanczos on products must be: it proves less than a decomposition.
 _MATRIX_FREE_GAIN = 5
+# A decomposition runs at less than half the speed of products.
+_EIGH_SECONDS = 9
+# A product of a stored matrix and a vector reads it: so many multiply-adds an entry.
+_READ_COST = 20
 # The matrix itself, its eigenvectors and the workspace of eigh, in float64.
 _BYTES_EACH = 24
 
@@ -29,6 +41,8 @@ _WAYS = {
     "gram": "the Gram matrix over the parameters is decomposed, the smaller side",
     "products": "Lanczos on products, no matrix is stored",
 }
+# A product is timed on so many samples.
+_SAMPLES_TIMED = 32
 
 
 @dataclass(frozen=True)
@@ -77,10 +91,23 @@ class Size:
             one_pass = 6 * n_entries(self.problem.parameters) * self.n
             each = passes * (one_pass + _PRODUCT_OVERHEAD)
             each += 2 * self._vectors(k) * rows
-            products = _PRODUCTS_AT_LEAST + _PRODUCTS_EACH * (k or 0)
             gain = _MATRIX_FREE_GAIN if self.tolerance is None else 1
-            found["products"] = products * each * gain
+            found["products"] = self.n_products(k or 0) * each * gain
         return found
+
+    def seconds(self, way: str, k: int | None) -> float:
+        """Of the decomposition of a stored matrix; a Gram matrix is made, too."""
+        size = self.rows if way == "kernel" else self.columns
+        work = _EIGH_SECONDS * size**3
+        if k is not None:
+            work = min(work, _READ_COST * self.n_products(k) * size**2)
+        if way == "gram":
+            work += self.rows * size * (size // 2 + (k or size))
+        return work / multiply_adds_per_second(torch.float64, self.problem.device)
+
+    def n_products(self, k: int) -> int:
+        """Products that Lanczos takes at least."""
+        return _PRODUCTS_AT_LEAST + _PRODUCTS_EACH * k
 
     def fitting(self, k: int | None, budget: int) -> str | None:
         """The cheapest way that fits into a budget of bytes, if any does."""
@@ -115,6 +142,8 @@ class SpectrumCost:
     Attributes:
         rows: Of the kernel.
         columns: Of the Gram matrix over the parameters.
+        seconds: How long the way takes on this machine, to a factor of three; ``None``
+            where nothing fits. Two costs are equal whatever it is.
         way: ``"kernel"``, ``"gram"`` or ``"products"``; ``None`` where nothing fits.
         gib: Memory that each way needs beside the model and its inputs.
         advice: What would fit instead, one line each; empty where something fits.
@@ -125,6 +154,7 @@ class SpectrumCost:
     way: str | None
     gib: dict[str, float]
     advice: tuple[str, ...]
+    seconds: float | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Plain sentences."""
@@ -183,7 +213,24 @@ def spectrum_cost(
     way = size.fitting(k, budget)
     gib = {way: needed / 2**30 for way, needed in size.needed(k).items()}
     advice = () if way else tuple(_ways_out(size, budget))
-    return SpectrumCost(size.rows, size.columns, way, gib, advice)
+    seconds = None
+    if way == "products" and k is not None:
+        few = _inputs.take(x, slice(0, _SAMPLES_TIMED))
+        operator = NTKOperator(
+            model,
+            few,
+            outputs=outputs,
+            output_weights=output_weights,
+            parameters=parameters,
+            memory=memory,
+        )
+        scale = _inputs.n_samples(x) / _inputs.n_samples(few)
+        seconds = scale * size.n_products(k) * operator.product_seconds()
+    elif way is not None:
+        seconds = size.seconds(way, k)
+    if seconds is not None and way == "kernel":
+        seconds += explain_plan(problem, x, None, budget).seconds or 0.0
+    return SpectrumCost(size.rows, size.columns, way, gib, advice, seconds)
 
 
 def _ways_out(size: Size, budget: int) -> Iterable[str]:

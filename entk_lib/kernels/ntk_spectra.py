@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from entk_lib import _checks, _inputs, spectra
 from entk_lib._inputs import Data, Inputs
 from entk_lib._outputs import Outputs
-from entk_lib._progress import progress
+from entk_lib._progress import announce, progress
 from entk_lib.kernels.costs import Size
 from entk_lib.kernels.distributed import Ranks
 from entk_lib.kernels.engine import (
+    SURELY_SHORT,
     Problem,
     kernel_matrices,
     prepare,
@@ -100,6 +101,12 @@ def ntk_spectrum(
                 "Pass k=None for all eigenpairs above rounding."
             )
     side = size.cheapest(k, budget)
+    if side != "products":
+        announce(
+            f"the spectrum of {min(size.rows, size.columns):,} rows",
+            size.seconds(side, k),
+            "Cheaper: k=... for leading eigenpairs, fewer samples or parameters=[...].",
+        )
     if side == "gram":
         found = _from_gram_side(problem, batch, k, size, budget, ranks)
     elif side == "kernel" or k is None:
@@ -115,6 +122,12 @@ def ntk_spectrum(
             process_group=process_group,
             timeout=timeout,
         )
+        if size.operations(k)[side] > SURELY_SHORT and ranks is None:
+            announce(
+                f"{k} eigenpairs of {size.rows:,} rows by Lanczos",
+                size.n_products(k) * operator.product_seconds(),
+                "Cheaper: tolerance=1e-2, a smaller k, fewer samples or parameters=[...].",
+            )
         found = _from_products(operator, k, tolerance, ranks)
     values, vectors, trace, residual = found
     return spectra.build_spectrum(values, vectors, trace, problem.dtype, residual)

@@ -1,6 +1,7 @@
 """The kernel as an operator: products and traces, and nothing stored."""
 
 import contextlib
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -158,6 +159,16 @@ class NTKOperator:
                 bar.update()
         products = torch.stack(found, 1)
         return products.reshape(vectors.shape)
+
+    def product_seconds(self) -> float:
+        """Seconds that a product takes: the second one, as the first runs the model."""
+        vector = torch.ones(self._n_rows, dtype=self.dtype, device=self.device)
+        times = []
+        for _ in range(2):
+            start = time.perf_counter()
+            float(self.product(vector)[0])  # waits for the device
+            times.append(time.perf_counter() - start)
+        return times[-1]
 
     def trace(self, *, products: int | None = None, seed: int = 0) -> float:
         """Sum of the diagonal.

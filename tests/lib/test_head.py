@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from entk_lib import NTKOperator, _outputs, empirical_ntk, explain_ntk, ntk_spectrum
-from entk_lib.kernels.engine import assemble, contract, head
+from entk_lib.kernels.engine import assemble, contract, head, plan
 
 pytestmark = [pytest.mark.no_shape_checks, pytest.mark.sweep]
 
@@ -311,6 +311,8 @@ class TestParts:
 
         monkeypatch.setattr(contract, "harvest", spied)
         monkeypatch.setattr(assemble, "_PART_COST", 0)
+        # Done once for each part, entrywise work would make a few samples dearer.
+        monkeypatch.setattr(plan, "_ENTRY_COST", 0)
         empirical_ntk(model, x, memory=1e-4)
         assert sum(n * c for n, c in seen) == 30 * 12
 

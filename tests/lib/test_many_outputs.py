@@ -107,13 +107,13 @@ def test_a_model_is_run_once_for_all_parts_of_its_outputs(n_other, monkeypatch):
 
 def test_memory_beyond_enough_is_taken_only_where_it_saves_time(monkeypatch):
     x, chosen = inputs(6, 1, 40), []
-    original = assemble._largest_part
+    original = assemble.largest_part
 
     def spied(*args, **options):
         chosen.append(original(*args, **options))
         return chosen[-1]
 
-    monkeypatch.setattr(assemble, "_largest_part", spied)
+    monkeypatch.setattr(assemble, "largest_part", spied)
     model = hearing(24)
     monkeypatch.setattr(assemble, "_PART_COST", 0)
     empirical_ntk(model, x)

@@ -26,12 +26,14 @@ way where no rule holds, `convolve` a faster backward pass of some convolutions,
 run a model in half precision in float32.
 """
 
-from entk_lib.kernels.engine.assemble import explain_plan, kernel_matrices, kernel_trace
+from entk_lib.kernels.engine.assemble import kernel_matrices, kernel_trace
 from entk_lib.kernels.engine.contract import WORKING_BYTES
 from entk_lib.kernels.engine.cut import ReachedError
+from entk_lib.kernels.engine.explain import KernelPlan, explain_plan
 from entk_lib.kernels.engine.harvest import harvest_jacobians
 from entk_lib.kernels.engine.head import find_head
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
+from entk_lib.kernels.engine.predict import SURELY_SHORT, multiply_adds_per_second
 from entk_lib.kernels.engine.problem import (
     Problem,
     check_second,
@@ -43,8 +45,10 @@ from entk_lib.kernels.engine.record import ChangedError
 from entk_lib.kernels.engine.wrappers import SameNames, Wide
 
 __all__ = [
+    "SURELY_SHORT",
     "WORKING_BYTES",
     "ChangedError",
+    "KernelPlan",
     "ParameterPlan",
     "Problem",
     "ReachedError",
@@ -59,6 +63,7 @@ __all__ = [
     "kernel_matrices",
     "kernel_trace",
     "make_plan",
+    "multiply_adds_per_second",
     "prepare",
     "prove_rules",
     "require_symmetric",

@@ -1,6 +1,6 @@
 """The whole kernel: its last linear map apart, and outputs a part at a time."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from entk_lib.kernels.engine.contract import WORKING_BYTES, Blocks
 from entk_lib.kernels.engine.factors import Gradient
 from entk_lib.kernels.engine.harvest import harvest
 from entk_lib.kernels.engine.head import find_head
-from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
+from entk_lib.kernels.engine.plan import make_plan
+from entk_lib.kernels.engine.predict import announce_if_long
 from entk_lib.kernels.engine.problem import Problem
 from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
 from entk_lib.kernels.engine.record import ChangedError
@@ -23,6 +24,27 @@ _PART_COST = 10**8
 # Beyond this, memory must save time: less of it may cost so many times as much.
 _ENOUGH_BYTES = 2**30
 _MARGIN = 1.1
+
+
+@dataclass(frozen=True)
+class Task:
+    """Between which samples, within how many bytes, and where the kernels go."""
+
+    x1: Inputs
+    x2: Inputs | None
+    budget: int
+    dtype: torch.dtype | None = None
+    into: dict[str, Tensor] | None = None
+
+    @property
+    def n1(self) -> int:
+        """Samples of the rows."""
+        return _inputs.n_samples(self.x1)
+
+    @property
+    def n2(self) -> int:
+        """Samples of the columns."""
+        return _inputs.n_samples(self.x1 if self.x2 is None else self.x2)
 
 
 def kernel_matrices(
@@ -47,120 +69,57 @@ def kernel_matrices(
         MemoryError: If the kernel, or one sample's part of it, does not fit.
         ValueError: If the kernel is not finite.
     """
+    task = Task(x1, x2, budget, dtype, into)
     try:
-        kernels = _with_head(problem, x1, x2, budget, dtype, into)
+        kernels = _with_head(problem, task)
     except ChangedError:  # a batch took another path than the few of the proof
-        kernels = _kernels_of(problem, x1, x2, budget, dtype, into)
+        kernels = _kernels_of(problem, task)
     for layer, kernel in kernels.items():
         what = f"the kernel of layer {layer!r}" if layer else "the kernel"
         _checks.require_finite(what, kernel)
     return kernels
 
 
-def _with_head(
-    problem: Problem,
-    x1: Inputs,
-    x2: Inputs | None,
-    budget: int,
-    dtype: torch.dtype | None,
-    into: dict[str, Tensor] | None,
-) -> dict[str, Tensor]:
+def _with_head(problem: Problem, task: Task) -> dict[str, Tensor]:
     """The last linear map apart, where there is one."""
-    head = find_head(problem, x1, x2)
+    head = find_head(problem, task.x1, task.x2)
     if head is None:
-        return _kernels_of(problem, x1, x2, budget, dtype, into)
-    kernels = {layer: kernel.zero_() for layer, kernel in (into or {}).items()}
+        return _kernels_of(problem, task)
+    kernels = {layer: kernel.zero_() for layer, kernel in (task.into or {}).items()}
     if head.below is not None:
-        kernels |= _kernels_of(head.below, x1, x2, budget, dtype, into)
-    return head.add_own(kernels, x1, x2, dtype)
+        kernels |= _kernels_of(head.below, task)
+    return head.add_own(kernels, task.x1, task.x2, task.dtype)
 
 
-def explain_plan(
-    problem: Problem, x1: Inputs, x2: Inputs | None, budget: int
-) -> list[ParameterPlan]:
-    """The way that `kernel_matrices` would take for each parameter, in their order."""
-    head = find_head(problem, x1, x2)
-    below, n1 = (problem if head is None else head.below), _inputs.n_samples(x1)
-    found: dict[str, ParameterPlan] = {}
-    if below is not None:
-        structure = prove_rules(below.model, below.parameters, x1)
-        try:
-            _, blocks = _largest_part(below, structure, x1, x2, budget, None)
-            plan, times = blocks.plan, blocks.parts
-        except MemoryError:  # nothing is computed: it may be asked for
-            n2 = n1 if x2 is None else _inputs.n_samples(x2)
-            symmetric = x2 is None and below.maps.symmetric
-            plan, times = make_plan(below, structure, n1, n2, symmetric=symmetric), 1
-        found = {
-            row.parameter: replace(row, operations=row.operations * times)
-            for row in plan.rows
-        }
-    if head is not None:
-        n2 = n1 if x2 is None else _inputs.n_samples(x2)
-        for name in filter(None, head.names):
-            size = head.weight.shape[1] if name == head.names[0] else 1
-            own = ParameterPlan(
-                name, "head", [head.use], n1 * n2 * size, (n1 + n2) * 8 * size
-            )
-            if name in found:
-                own = replace(
-                    own,
-                    way=f"head, {found[name].way}",
-                    uses=[*found[name].uses, head.use],
-                    operations=own.operations + found[name].operations,
-                    bytes=own.bytes + found[name].bytes,
-                )
-            found[name] = own
-    return [found[name] for name in problem.parameters]
-
-
-def _kernels_of(
-    problem: Problem,
-    x1: Inputs,
-    x2: Inputs | None,
-    budget: int,
-    dtype: torch.dtype | None,
-    into: dict[str, Tensor] | None,
-) -> dict[str, Tensor]:
+def _kernels_of(problem: Problem, task: Task) -> dict[str, Tensor]:
     """The same without the last linear map, in parts of the outputs where it pays."""
-    n1, n2 = (_inputs.n_samples(x1 if x is None else x) for x in (x1, x2))
     layers = list(dict.fromkeys(problem.layers.values()))
     each = problem.maps.rows_per_sample
     extra = (problem.n_mapped,) if problem.maps.layout == "each" else ()
 
     def compute(structure: Structure) -> dict[str, Tensor]:
-        given = into is not None
-        size, blocks = _largest_part(problem, structure, x1, x2, budget, dtype, given=given)
-        shape = (*extra, n1 * each, n2 * each)
+        size, blocks = largest_part(problem, structure, task)
+        announce_if_long(blocks)
+        shape = (*extra, task.n1 * each, task.n2 * each)
         kernels = {
             layer: torch.zeros(shape, dtype=blocks.dtype, device=problem.device)
-            if into is None
-            else into[layer].zero_()
+            if task.into is None
+            else task.into[layer].zero_()
             for layer in layers
         }
-        parts = range(0, problem.n_mapped, size)
-        with progress("kernel", len(parts) * n1 * n2, "pair") as bar:
-            for start in parts:
+        with progress("kernel", blocks.operations) as bar:
+            for start in range(0, problem.n_mapped, size):
                 if problem.maps.layout != "rows":
                     blocks.problem = problem.part(slice(start, start + size))
                 here = {layer: k[start] if extra else k for layer, k in kernels.items()}
                 blocks.add_to(here, bar)
         return {layer: k.movedim(0, -1) if extra else k for layer, k in kernels.items()}
 
-    structure = prove_rules(problem.model, problem.parameters, x1)
+    structure = prove_rules(problem.model, problem.parameters, task.x1)
     return first_that_holds(structure, compute)
 
 
-def _largest_part(
-    problem: Problem,
-    structure: Structure,
-    x1: Inputs,
-    x2: Inputs | None,
-    budget: int,
-    dtype: torch.dtype | None,
-    *,
-    given: bool = False,
-) -> tuple[int, "Blocks"]:
+def largest_part(problem: Problem, structure: Structure, task: Task) -> tuple[int, Blocks]:
     """How many mapped outputs are taken at a time: all, or fewer where that is cheaper.
 
     All of them keep so much of each sample that few samples fit at a time, and each
@@ -172,7 +131,10 @@ def _largest_part(
     def blocks_of(size: int) -> Blocks:
         whole = problem.maps.layout == "rows"
         part = problem if whole else problem.part(slice(0, size))
-        return Blocks(part, structure, x1, x2, budget, dtype, problem, given=given)
+        given = task.into is not None
+        return Blocks(
+            part, structure, task.x1, task.x2, task.budget, task.dtype, problem, given=given
+        )
 
     if problem.maps.layout == "rows":
         return problem.n_mapped, blocks_of(problem.n_mapped)
@@ -231,7 +193,7 @@ def _trace_of(
         size = -(-size // 2)
     batch, total = max(1, room // bytes_each), 0.0
     parts = range(0, problem.n_mapped, size)
-    with progress("trace", n * len(parts), "sample") as bar:
+    with progress("trace", n * len(parts)) as bar:
         for start in parts:
             part = problem.part(slice(start, start + size))
             rows = part.maps.left.matrix()

@@ -110,21 +110,37 @@ class Blocks:
         self.tile = max(1, min(_TILE_ROWS, int(limit**0.5)))
 
     @property
+    def times(self) -> float:
+        """How often a sample is harvested for a part of the outputs, in the mean."""
+        if self.keeps_all:
+            return 1.0
+        n1 = -(-self.n1 // self.block)
+        if self.symmetric:
+            return (n1 + 1) / 2
+        return (self.n1 + n1 * self.n2) / (self.n1 + self.n2)
+
+    @property
+    def samples(self) -> int:
+        """Samples of both sides, those of a symmetric kernel once."""
+        return self.n1 if self.symmetric else self.n1 + self.n2
+
+    @property
     def operations(self) -> int:
         """Predicted multiply-adds of all parts, with samples that are harvested again."""
-        plan, n1 = self.plan, -(-self.n1 // self.block)
-        times = 1.0 if self.keeps_all else (n1 + 1) / 2
-        if not (self.keeps_all or self.symmetric):
-            times = (self.n1 + n1 * self.n2) / (self.n1 + self.n2)
-        total = self.parts * sum(row.operations for row in plan.rows)
-        total += self.parts * ((times - 1) * plan.making + times * plan.backward)
-        return int(
-            total + plan.forward * (1 if self.keeps_recordings else self.parts * times)
-        )
+        plan = self.plan
+        forward = plan.forward * (1 if self.keeps_recordings else self.parts * self.times)
+        again = self.parts * self.times * (plan.making + plan.backward)
+        return int(self.parts * plan.contraction + again + forward)
 
     def add_to(self, kernels: dict[str, Tensor], bar: Any) -> None:
         """Add the part's kernels to the kernels by layer."""
         self._bar, kept = bar, {}
+        plan, done = self.plan, self.parts * self.plan.contraction
+        # In the bar's unit: of a sample that is harvested, and of an entry of the kernel.
+        self._sample_work = (self.operations - done) / (
+            self.parts * self.times * self.samples
+        )
+        self._pair_work = plan.contraction / (self.n1 * self.n2)
         left, right = (
             side.matrix() for side in (self.problem.maps.left, self.problem.maps.right)
         )
@@ -167,7 +183,7 @@ class Blocks:
             into = {name: jacobian[rows] for name, jacobian in jacobians.items()}
             run = self._recording(x, few, start + rows.start)
             parts.append(harvest(self.problem, self.plan, few, maps, run, into)[0])
-            self._bar.update(0)
+            self._bar.update(self._sample_work * (rows.stop - rows.start))
         return [*join(parts), *(Gradient(layers[k], j) for k, j in jacobians.items())]
 
     def _recording(self, x: Inputs, few: Inputs, start: int) -> Recording | None:
@@ -202,7 +218,7 @@ class Blocks:
                 for layer, tile in tiles.items():
                     kernels[layer][columns, rows] = tile.mT
             pairs = (i.stop - i.start) * (j.stop - j.start)
-            self._bar.update((1 + mirrored) * pairs)
+            self._bar.update((1 + mirrored) * pairs * self._pair_work)
 
     def _rows(self, start: int, samples: slice) -> slice:
         return slice(

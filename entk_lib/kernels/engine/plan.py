@@ -48,6 +48,7 @@ class Plan:
         sample_bytes: What is kept of a sample.
         working_bytes: What is needed besides, for a sample at work.
         making: Multiply-adds that make the factors of all samples, once.
+        contraction: Of the products of factors, once; entrywise work in the same time.
         forward: Multiply-adds of the model's forward pass and its check, once.
         backward: Multiply-adds of the model's backward passes, once.
         in_order: Whether Jacobians need their columns in the parameter's order.
@@ -61,6 +62,7 @@ class Plan:
     sample_bytes: int = 0
     working_bytes: int = 0
     making: int = 0
+    contraction: int = 0
     forward: int = 0
     backward: int = 0
     in_order: bool = False
@@ -189,6 +191,10 @@ def make_plan(
     n_autodiff = sum(problem.parameters[n].numel() for n in structure.autodiff)
     n_cotangents = problem.n_mapped if plan.every_output else 3
     plan.forward, plan.backward = costs.passes(structure, n_autodiff, n_cotangents)
+    entrywise = sum(
+        costs.entrywise(structure.uses[i]) * len(own) for i, own in plan.pairs.items()
+    )
+    plan.contraction = sum(work for _, work in ways.values()) - plan.making + entrywise
     kept = dict(_kept_bytes(plan, problem))
     plan.sample_bytes = sum(kept.values())
     plan.working_bytes = _working_bytes(plan, problem)

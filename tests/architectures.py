@@ -338,6 +338,8 @@ OTHER_PRODUCTS = {
     "reshaped": ((12,), lambda x, w: F.linear(x, w.view(4, 3))),
     "scaled": ((4, 3), lambda x, w: F.linear(x, 2 * w) + F.linear(x, -w / 3)),
     "divided": ((4, 3), lambda x, w: F.linear(x, torch.div(w, 2))),
+    "beside a number": ((3,), lambda x, w: x * (1 + w)),
+    "convolved back": ((2, 2, 2), lambda x, w: F.conv_transpose1d(x, w)),
 }
 # No rule is expected to cover these.
 UNCOVERED = {
@@ -359,10 +361,6 @@ UNCOVERED = {
     ),
     "divided by": ((3,), lambda x, w: x / (2 + w.square())),
     "tensordot": ((3, 4), lambda x, w: torch.tensordot(x, w, 1)),
-    "convolved back": (
-        (2, 2, 2),
-        lambda x, w: F.conv_transpose1d(x, w),
-    ),
     "constant": ((2, 3), lambda x, w: w.expand(len(x), 2, 3)),
     "in the frequencies": (
         (3,),

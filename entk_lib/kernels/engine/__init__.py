@@ -21,9 +21,10 @@ One call, `empirical_ntk(model, x)`, walks through the files of this folder in t
     assemble    outputs part by part; the last linear map apart, by `head`
 
 `layer_rules` says what a linear layer, a convolution or an embedding does with its
-parameter, `factors` how two batches' parts make a piece of the kernel, `autodiff` is the
-way where no rule holds, `convolve` a faster backward pass of some convolutions, `wrappers`
-run a model in half precision in float32.
+parameter, `steps` runs what is made of several such layers one by one, `factors` how two
+batches' parts make a piece of the kernel, `autodiff` is the way where no rule holds,
+`convolve` a faster backward pass of some convolutions, `wrappers` run a model in half
+precision in float32, `predict` and `explain` tell what all of it costs.
 """
 
 from entk_lib.kernels.engine.assemble import kernel_matrices, kernel_trace

@@ -1,5 +1,6 @@
 """From a batch of samples to the factors of its kernel."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -9,7 +10,7 @@ from entk_lib import _inputs
 from entk_lib._inputs import Inputs as Batch
 from entk_lib.kernels.engine.autodiff import jacobian_blocks
 from entk_lib.kernels.engine.factors import Inputs, Pairs
-from entk_lib.kernels.engine.layer_rules import Term
+from entk_lib.kernels.engine.layer_rules import Term, Tracked
 from entk_lib.kernels.engine.plan import Plan
 from entk_lib.kernels.engine.problem import Problem
 from entk_lib.kernels.engine.prove import Use, live_samples
@@ -188,53 +189,90 @@ def _write_gradient(
 
     Columns may come in another order, which makes the same kernel, unless the plan asks.
     """
-    if recording is None or len(own) != 1:
-        into.zero_()  # a sum; or no output depends on this parameter
-    if recording is None:
-        return
-    for i, j in own:
-        term = recording.event(i).call.terms[j]
-        use, weight = plan.structure.uses[i], term.weight
-        entries = use.call.groups * use.call.n_out * term.n_in
-        whole = len(own) == 1 and weight.distinct and entries == into.shape[2]
+    # Without a recording, and from dead uses, no output depends on this parameter.
+    alive = [(i, j) for i, j in own if len(plan.structure.uses[i].alive)]
+    uses = [] if recording is None else _alike(plan, recording, alive, gradients)
+    if len(uses) == 1:
+        weight, vocabulary, gradient, inputs = uses[0]
+        whole = weight.distinct and math.prod(weight.shape) == into.shape[2]
         if whole and not plan.in_order:
-            _term_jacobian(term, use, gradients[i], into)
+            _term_jacobian(gradient, inputs, vocabulary, into)
             if weight.factor != 1:
                 into.mul_(weight.factor)
             return
-        if len(own) == 1:
-            into.zero_()
-        part = _term_jacobian(
-            term, use, gradients[i], into.new_empty(*into.shape[:2], entries)
-        )
+    into.zero_()
+    for weight, vocabulary, gradient, inputs in uses:
+        part = into.new_empty(*into.shape[:2], math.prod(weight.shape))
+        _term_jacobian(gradient, inputs, vocabulary, part)
         if weight.factor != 1:
             part.mul_(weight.factor)
         into.index_add_(2, weight.entries().flatten(), part)
 
 
-def _term_jacobian(term: Term, use: Use, gradients: Tensor, into: Tensor) -> Tensor:
-    """Sum over positions of G times A, ``(n, mapped, groups * out * in)``."""
+# Entries of a weight, its vocabulary, G and A.
+_Summand = tuple[Tracked, int, Tensor, Tensor | None]
+
+
+def _alike(
+    plan: Plan,
+    recording: Recording,
+    own: Sequence[tuple[int, int]],
+    gradients: dict[int, Tensor],
+) -> list[_Summand]:
+    """What a parameter's gradient is a sum of; uses of the same entries are one, longer.
+
+    As the steps of a recurrent layer: one product over all their positions.
+    """
+    found: list[_Summand] = []
+    groups: dict[tuple[object, ...], list[tuple[int, int]]] = {}
+    for i, j in own:
+        term = recording.event(i).call.terms[j]
+        key = (term.weight.shape, term.weight.factor, term.vocabulary, term.inputs is None)
+        groups.setdefault(key, []).append((i, j))
+    for members in groups.values():
+        terms = [recording.event(i).call.terms[j] for i, j in members]
+        first = terms[0].weight
+        together = len(terms) > 1 and all(
+            torch.equal(term.weight.entries(), first.entries()) for term in terms[1:]
+        )
+        parts = [
+            (gradients[i], _inputs_of(term, plan.structure.uses[i]))
+            for (i, _), term in zip(members, terms, strict=True)
+        ]
+        if together:
+            inputs = [values for _, values in parts if values is not None]
+            whole = torch.cat(inputs, 2) if inputs else None
+            parts = [(torch.cat([g for g, _ in parts], 1), whole)]
+        for term, (gradient, values) in zip(terms, parts, strict=False):
+            found.append((term.weight, term.vocabulary, gradient, values))
+    return found
+
+
+def _term_jacobian(
+    gradients: Tensor, inputs: Tensor | None, vocabulary: int, into: Tensor
+) -> None:
+    """Sum over positions of G times A, written to ``(n, mapped, groups * out * in)``."""
     groups, positions, n, mapped, n_out = gradients.shape
-    inputs = _inputs_of(term, use)
     if inputs is None:
         total = gradients.sum(1).permute(1, 2, 0, 3)
-        return into.copy_(total.reshape(into.shape))
-    if term.vocabulary:
-        rows = into.zero_().view(n, mapped, n_out, term.vocabulary)
+        into.copy_(total.reshape(into.shape))
+        return
+    if vocabulary:
+        rows = into.zero_().view(n, mapped, n_out, vocabulary)
         index = inputs.reshape(n, 1, 1, positions).expand(n, mapped, n_out, positions)
         index = index.long()  # older torch wants it so
         rows.scatter_add_(3, index, gradients[0].permute(1, 2, 3, 0).to(into.dtype))
-        return into
+        return
     # One product for each sample and group: (mapped * out, positions) (positions, in).
     left = gradients.permute(2, 0, 3, 4, 1).reshape(n * groups, mapped * n_out, positions)
     right = inputs.reshape(n * groups, positions, -1)
     if groups == 1 and left.dtype == right.dtype == into.dtype:
         torch.bmm(left, right, out=into.view(n, mapped * n_out, -1))
-        return into
+        return
     common = torch.promote_types(left.dtype, right.dtype)
     jacobian = left.to(common) @ right.to(common)
     jacobian = jacobian.reshape(n, groups, mapped, -1).transpose(1, 2)
-    return into.copy_(jacobian.reshape(into.shape))
+    into.copy_(jacobian.reshape(into.shape))
 
 
 def _separate(

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Tracked:
-    """A tensor whose entries are entries of one parameter, times a factor.
+    """A tensor whose entries are entries of one parameter, times a factor, plus a number.
 
     Attributes:
         parameter: The parameter's name.
@@ -290,12 +290,7 @@ def convolution(
     n_out, n_in = out.shape[1] // groups, math.prod(weight.shape[1:])
 
     def inputs() -> Tensor:
-        part = F.pad(x.detach(), [width for pair in reversed(pads) for width in pair])
-        for axis in range(n_axes):
-            window = reach[axis] * (kernel[axis] - 1) + 1
-            part = part.unfold(2 + axis, window, steps[axis])
-        # Of a dilated kernel's window, it sees every dilation-th entry.
-        part = part[(..., *(slice(None, None, d) for d in reach))]
+        part = _windows(x.detach(), pads, kernel, steps, reach)
         part = part.reshape(n, groups, weight.shape[1], positions, math.prod(kernel))
         return part.transpose(2, 3).reshape(n, groups, positions, n_in)
 
@@ -304,6 +299,69 @@ def convolution(
 
     term = Term(weight.reshaped(groups, n_out, n_in), inputs)
     return Call((term,), cotangents, groups, positions, n_out, x)
+
+
+def transposed_convolution(
+    x: Tensor,
+    weight: Tracked,
+    out: Tensor,
+    n: int,
+    *,
+    stride: int | Sequence[int],
+    padding: int | Sequence[int],
+    dilation: int | Sequence[int],
+    groups: int,
+) -> Call | None:
+    """A convolution, kernel turned around, of the input with zeros between its entries."""
+    n_axes, kernel = len(weight.shape) - 2, tuple(weight.shape[2:])
+    if x.ndim != n_axes + 2 or x.shape[0] != n:
+        return None
+    steps, reach = _each(stride, n_axes), _each(dilation, n_axes)
+    pads = []
+    for axis, cut in enumerate(_each(padding, n_axes)):
+        wide, window = x.shape[2 + axis] - 1, reach[axis] * (kernel[axis] - 1)
+        left = window - cut
+        pads.append((left, out.shape[2 + axis] - 1 - wide * steps[axis] + cut))
+    positions = math.prod(out.shape[2:])
+    n_in, n_out = weight.shape[0] // groups, weight.shape[1]
+    axes = list(range(2, 2 + n_axes))
+
+    def inputs() -> Tensor:
+        apart = x.new_zeros(
+            *x.shape[:2],
+            *(s * (length - 1) + 1 for s, length in zip(steps, x.shape[2:], strict=True)),
+        )
+        apart[(..., *(slice(None, None, s) for s in steps))] = x.detach()
+        part = _windows(apart, pads, kernel, (1,) * n_axes, reach)
+        part = part.reshape(n, groups, n_in, positions, math.prod(kernel))
+        return part.transpose(2, 3).reshape(n, groups, positions, -1)
+
+    def cotangents(gradient: Tensor) -> Tensor:
+        return gradient.reshape(n, groups, n_out, positions).transpose(2, 3)
+
+    def turned(entries: Tensor) -> Tensor:
+        parts = entries.flip(axes).reshape(groups, n_in, n_out, -1)
+        return parts.transpose(1, 2).reshape(shape)
+
+    shape = (groups, n_out, n_in * math.prod(kernel))
+    term = Term(weight.moved(turned, shape), inputs)
+    return Call((term,), cotangents, groups, positions, n_out, x)
+
+
+def _windows(
+    x: Tensor,
+    pads: Sequence[tuple[int, int]],
+    kernel: Sequence[int],
+    steps: Sequence[int],
+    reach: Sequence[int],
+) -> Tensor:
+    """Windows of ``(n, channels, *places)``: ``(n, channels, *places, *kernel)``."""
+    part = F.pad(x, [width for pair in reversed(pads) for width in pair])
+    for axis in range(len(kernel)):
+        window = reach[axis] * (kernel[axis] - 1) + 1
+        part = part.unfold(2 + axis, window, steps[axis])
+    # Of a dilated kernel's window, it sees every dilation-th entry.
+    return part[(..., *(slice(None, None, d) for d in reach))]
 
 
 def _each(value: int | Sequence[int], count: int) -> tuple[int, ...]:

@@ -220,6 +220,8 @@ def _choose_pairs(
 ) -> None:
     """Contract a call's terms by pairs of positions where all of them together gain."""
     structure, use = plan.structure, plan.structure.uses[index]
+    if not len(use.alive):
+        return
     separable = use.separable and not problem.by_row and problem.n_mapped >= _FEWEST_OUTPUTS
     outer = costs.outer(use, separable=separable)
     gains: dict[int, int] = {}

@@ -26,7 +26,8 @@ class Use:
 
     Attributes:
         call: The call on the probe, for its shapes.
-        alive: Positions at which any output depends on the call's result, ``(s',)``.
+        alive: Positions at which any output depends on the call's result, ``(s',)``;
+            none for a call that no output of the probe depends on.
         separable: Whether G looks like D[n, ...] U[c, ...], one factor without outputs
             and one without samples.
     """
@@ -55,12 +56,21 @@ class Structure:
     saved_bytes: int
 
     def without_shortcuts(self) -> "Structure":
-        """The same where no position is left out and no common factor is looked for."""
+        """The same where no position is left out and no common factor is looked for.
+
+        Uses that nothing depended on were compared with nothing: they are not used.
+        """
         every = {
-            i: torch.arange(u.call.positions).to(u.alive) for i, u in self.uses.items()
+            i: torch.arange(u.call.positions).to(u.alive)
+            for i, u in self.uses.items()
+            if len(u.alive)
         }
-        uses = {i: Use(use.call, every[i], separable=False) for i, use in self.uses.items()}
-        return replace(self, uses=uses)
+        uses = {i: Use(self.uses[i].call, every[i], separable=False) for i in every}
+        terms = {
+            name: own for name, own in self.terms.items() if all(i in uses for i, _ in own)
+        }
+        autodiff = [*self.autodiff, *(name for name in self.terms if name not in terms)]
+        return replace(self, uses=uses, terms=terms, autodiff=autodiff)
 
     def without_rules(self) -> "Structure":
         """The same with every parameter left to autodiff."""
@@ -100,16 +110,18 @@ def prove_rules(model: nn.Module, parameters: dict[str, Tensor], x: Inputs) -> S
     )
     expected = dict(zip(parameters, first[len(events) :], strict=True))
     uses: dict[int, Use] = {}
+    second = [False] * len(recording.events)
     gradients: dict[int, Tensor] = {}
     for index, event, *raw in zip(events, events.values(), first, *others, strict=False):
-        with contextlib.suppress(ChangedError, RuntimeError):
-            event.check()
-            found = [event.call.cotangents(g) for g in raw]
-            isolated = not bool(found[1][~live_samples(n)].any())
-            # A use that nothing depends on here could not be compared.
-            if isolated and bool(found[0].any()):
-                gradients[index] = found[0]
-                uses[index] = _describe(event.call, found)
+        # Samples may lie along the first axis or along the second: where they are apart.
+        for call in filter(None, (event.turned, event.call)):
+            with contextlib.suppress(ChangedError, RuntimeError):
+                event.check()
+                found = [call.cotangents(g) for g in raw]
+                if _isolated(*found[:2]):
+                    gradients[index] = found[0]
+                    uses[index] = _describe(call, found)
+                    second[index] = call is event.turned
     terms: dict[str, list[tuple[int, int]]] = {}
     hidden = _used_out_of_sight(recording)
     for name, parameter in parameters.items():
@@ -128,12 +140,14 @@ def prove_rules(model: nn.Module, parameters: dict[str, Tensor], x: Inputs) -> S
                 term = uses[i].call.terms[j]
                 _add_gradient(total, term, gradients[i])
             error = (total - expected[name].flatten()).abs().max() if len(total) else 0.0
-            if error <= tolerance * expected[name].abs().max():
+            compared = any(len(uses[i].alive) for i, _ in own_terms)
+            if compared and error <= tolerance * expected[name].abs().max():
                 terms[name] = own_terms
     needed = {i for pairs in terms.values() for i, _ in pairs}
     uses = {i: use for i, use in uses.items() if i in needed}
     autodiff = [name for name in parameters if name not in terms]
-    return Structure(recording.path, uses, terms, autodiff, saved)
+    path = replace(recording.path, second=second)
+    return Structure(path, uses, terms, autodiff, saved)
 
 
 Result = TypeVar("Result")
@@ -201,8 +215,27 @@ def probe_of(x: Inputs) -> Inputs:
     return _inputs.take(x, index.to(_inputs.device_of(x)))
 
 
+def _scales(n: int) -> Tensor:
+    """Another power of two for each sample, zero for half of them."""
+    return live_samples(n) * 2.0 ** torch.arange(n)
+
+
+def _isolated(one: Tensor, scaled: Tensor) -> bool:
+    """Whether each sample's G follows its own cotangent, and no other sample's.
+
+    Of samples that are taken for others some may seem apart, if only some of their
+    positions matter; none keeps a scale that is another's.
+    """
+    n = len(one)
+    if bool(scaled[~live_samples(n)].any()):
+        return False
+    expected = one * _scales(n).to(one).reshape(-1, *[1] * (one.ndim - 1))
+    error = (scaled - expected).abs().flatten(1).amax(1)
+    return bool((error <= 1e-3 * expected.abs().flatten(1).amax(1)).all())
+
+
 def _cotangents(outputs: Tensor) -> list[Tensor]:
-    """Two that differ by sample, the second none for half of them; two alike for all."""
+    """One, the same with a scale for each sample, and two that are alike for all."""
     generator = torch.Generator().manual_seed(0)
     n, n_outputs = outputs.shape
 
@@ -210,9 +243,12 @@ def _cotangents(outputs: Tensor) -> list[Tensor]:
         drawn = torch.randn(rows, n_outputs, generator=generator, dtype=torch.float64)
         return drawn.to(outputs)
 
-    first, second = normal(n), normal(n)
-    second[~live_samples(n)] = 0
-    return [first, second, *(normal(1).expand(n, -1) for _ in range(2))]
+    first = normal(n)
+    return [
+        first,
+        first * _scales(n).to(first).unsqueeze(1),
+        *(normal(1).expand(n, -1) for _ in range(2)),
+    ]
 
 
 def _describe(call: Call, gradients: list[Tensor]) -> Use:
@@ -226,7 +262,8 @@ def _describe(call: Call, gradients: list[Tensor]) -> Use:
     one, two = one.reshape(n, -1), two.reshape(n, -1)
     crossed = one * two[best, at] - two * one[best, at]
     bound = 1e-3 * size.max() ** 2
-    return Use(call, torch.nonzero(alive).squeeze(1), bool(crossed.abs().max() <= bound))
+    separable = bool(alive.any()) and bool(crossed.abs().max() <= bound)
+    return Use(call, torch.nonzero(alive).squeeze(1), separable)
 
 
 def _add_gradient(total: Tensor, term: Term, gradients: Tensor) -> None:

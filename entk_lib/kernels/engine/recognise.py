@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,8 +33,14 @@ class Site:
 Rule = Callable[..., Call | None]
 
 
-def recognise(name: str, site: Site, args: Sequence[Any], kwargs: dict) -> Call | None:
-    """The call in canonical form, or None where no rule fits."""
+def recognise(
+    name: str, site: Site, args: Sequence[Any], kwargs: dict, *, second: bool = False
+) -> Call | None:
+    """The call in canonical form, or None where no rule fits.
+
+    Samples lie along the first axis of the call's tensors, or, with ``second``, along the
+    second, ``(positions, n, ...)``, of which the first two may be one.
+    """
     rule = _RULES.get(name)
     if rule is None:
         return None
@@ -42,7 +48,52 @@ def recognise(name: str, site: Site, args: Sequence[Any], kwargs: dict) -> Call 
         inspect.signature(rule).bind(site, *args, **kwargs)
     except TypeError:
         return None  # the signature of another version of torch
-    return rule(site, *args, **kwargs)
+    return _turned(rule, site, args, kwargs) if second else rule(site, *args, **kwargs)
+
+
+def _turned(rule: Rule, site: Site, args: Sequence[Any], kwargs: dict) -> Call | None:
+    """What a rule finds when the first two axes of all data are exchanged."""
+    turned: dict[int, tuple[Tensor, Tensor]] = {}
+    tracked = dict(site.tracked)
+
+    def turn(value: Any) -> Any:
+        if not isinstance(value, Tensor):
+            return value
+        found, known = value, site.of(value)
+        if known is None:
+            found = _samples_first(value, site.n)
+        elif value.ndim == site.out.ndim >= 3 and value.shape[1] == 1:
+            # One entry for all samples, as of a table of positions.
+            found = value.transpose(0, 1)
+            tracked[id(found)] = known.moved(lambda e: e.transpose(0, 1), found.shape)
+        turned[id(found)] = found, value
+        return found
+
+    new_args = [turn(value) for value in args]
+    new_kwargs = {key: turn(value) for key, value in kwargs.items()}
+    turned_site = Site(turn(site.out), site.n, tracked)
+    call = rule(turned_site, *new_args, **new_kwargs)
+    if call is None:
+        return None
+    _, reads = turned.get(id(call.reads), (None, call.reads))
+    return replace(
+        call,
+        reads=reads,
+        cotangents=lambda gradient: call.cotangents(_samples_first(gradient, site.n)),
+    )
+
+
+def _samples_first(value: Tensor, n: int) -> Tensor:
+    """Data ``(positions, n, ...)``, or its rows ``(positions * n, width)``, turned.
+
+    Which of them it is follows from its kind alone, never from the size of a batch.
+    """
+    numbers = value.is_floating_point()
+    if value.ndim >= 2 + numbers and value.shape[1] == n:
+        return value.transpose(0, 1)
+    if value.ndim == 1 + numbers and value.shape[0] % n == 0:
+        return value.unflatten(0, (-1, n)).transpose(0, 1)
+    return value
 
 
 def _linear(site: Site, input, weight, bias=None):
@@ -179,8 +230,7 @@ def _convolution(
 ):
     w, b = site.of(weight), site.of(bias)
     if w is None:
-        channels = (-1, *[1] * (site.out.ndim - 2))
-        return b and layer_rules.shift(_spread(b, channels), site.out, site.n)
+        return _channels_shifted(site, b)
     call = layer_rules.convolution(
         input,
         w,
@@ -192,6 +242,39 @@ def _convolution(
         groups=groups,
     )
     return call and call.with_bias(b)
+
+
+def _transposed(
+    site: Site,
+    input,
+    weight,
+    bias=None,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    groups=1,
+    dilation=1,
+):
+    w, b = site.of(weight), site.of(bias)
+    if w is None:
+        return _channels_shifted(site, b)
+    call = layer_rules.transposed_convolution(
+        input,
+        w,
+        site.out,
+        site.n,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    )
+    return call and call.with_bias(b)
+
+
+def _channels_shifted(site: Site, bias: Tracked | None):
+    """A bias for each channel, of a convolution whose weight is frozen."""
+    channels = (-1, *[1] * (site.out.ndim - 2))
+    return bias and layer_rules.shift(_spread(bias, channels), site.out, site.n)
 
 
 def _spread(weight: Tracked, shape: tuple[int, ...]) -> Tracked:
@@ -266,6 +349,9 @@ _RULES: dict[str, Rule] = {
     "conv1d": _convolution,
     "conv2d": _convolution,
     "conv3d": _convolution,
+    "conv_transpose1d": _transposed,
+    "conv_transpose2d": _transposed,
+    "conv_transpose3d": _transposed,
     "layer_norm": _layer_norm,
     "rms_norm": _rms_norm,
     "group_norm": _group_norm,

@@ -17,6 +17,7 @@ from entk_lib._inputs import Inputs
 from entk_lib.kernels.engine.convolve import InputGradients, is_narrowing
 from entk_lib.kernels.engine.layer_rules import Call, Tracked
 from entk_lib.kernels.engine.recognise import Site, recognise, token_axis
+from entk_lib.kernels.engine.steps import Steps, steps_of
 
 # Functions that only move, select or repeat the entries of their first argument.
 _MOVES = set(
@@ -24,6 +25,7 @@ _MOVES = set(
     "unflatten squeeze unsqueeze contiguous clone select narrow chunk split unbind "
     "__getitem__ expand expand_as broadcast_to".split()
 )
+_CASTS = {"to", "float", "double", "type"}
 _REPEATS = {"expand", "expand_as", "broadcast_to"}
 
 
@@ -41,7 +43,9 @@ class Event:
         shape: Of the result.
         version: Of the tensor that it read, at the time.
         place: The function's name, and which of its calls this is, from 1.
-        argument: Which of the call's tensors it read; None if none of them.
+        argument: Which of the call's tensors it read; None if none of them, or where
+            the call is a step of another.
+        turned: The same call if samples lie along the second axis; only on a probe.
     """
 
     call: Call
@@ -50,6 +54,7 @@ class Event:
     version: int
     place: tuple[str, int]
     argument: int | None
+    turned: Call | None = None
 
     def check(self) -> None:
         """Raise ChangedError if the input that the call read was written over since."""
@@ -66,11 +71,13 @@ class Path:
         uses: Each use by the function's and the parameters' names, in order.
         users: The parameters of each use.
         per_sample: For each lookup in a table whether its tokens differ by sample.
+        second: For each use whether samples lie along the second axis of its tensors.
     """
 
     uses: list[str]
     users: list[frozenset[str]]
     per_sample: list[bool]
+    second: list[bool]
 
 
 @dataclass(frozen=True)
@@ -148,11 +155,11 @@ def record(
     with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
         leaves = _inputs.leaves_of(model, parameters)
         frozen = _inputs.frozen_of(model, parameters)
-        recorder = _Recorder(n, leaves, None if like is None else like.per_sample)
+        recorder = _Recorder(n, leaves, like)
         with recorder:
             outputs = _inputs.call_model(model, {**frozen, **leaves}, x)
         outputs = outputs.reshape(n, -1)
-    path = Path(recorder.uses, recorder.users, recorder.per_sample)
+    path = Path(recorder.uses, recorder.users, recorder.per_sample, recorder.second)
     if like is not None and path != like:
         raise ChangedError("the model took another path")
     return Recording(outputs, leaves, recorder.events, path, recorder.narrows)
@@ -161,9 +168,7 @@ def record(
 class _Recorder(TorchFunctionMode):
     """Sees every torch function while a model runs."""
 
-    def __init__(
-        self, n: int, leaves: dict[str, Tensor], per_sample: list[bool] | None
-    ) -> None:
+    def __init__(self, n: int, leaves: dict[str, Tensor], like: Path | None) -> None:
         super().__init__()
         self.n = n
         self.tracked = {
@@ -172,29 +177,43 @@ class _Recorder(TorchFunctionMode):
         }
         # Tensors are known by their identity: they may not be freed meanwhile.
         self._alive: list[object] = [leaves]
-        self._known = None if per_sample is None else iter(per_sample)
+        self._known = None if like is None else iter(like.per_sample)
+        self._known_second = None if like is None else iter(like.second)
+        self._within: str | None = None
         self.counts: collections.Counter[str] = collections.Counter()
         self.per_sample: list[bool] = []
         self.events: list[Event | None] = []
         self.uses: list[str] = []
         self.users: list[frozenset[str]] = []
+        self.second: list[bool] = []
         self.narrows = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         called = name_of(func)
-        self.counts[called] += 1
+        if self._within is None:
+            self.counts[called] += 1
+        given = list(tensors_in((*args, *kwargs.values())))
+        names = [self.tracked[id(t)].parameter for t in given if id(t) in self.tracked]
+        if names and called != self._within and (steps := steps_of(called)) is not None:
+            out = self._run(called, steps, args, kwargs)
+            if out is not None:
+                return out
         out = func(*args, **kwargs)
         if called == "conv1d":
-            self.narrows |= any(map(is_narrowing, tensors_in((*args, *kwargs.values()))))
-        names = [
-            self.tracked[id(t)].parameter
-            for t in tensors_in((*args, *kwargs.values()))
-            if id(t) in self.tracked
-        ]
+            self.narrows |= any(map(is_narrowing, given))
         if names:
             self._see(called, names, func, args, kwargs, out)
         return out
+
+    def _run(self, called: str, steps: Steps, args, kwargs) -> Any:
+        """A function's result by steps that are seen; None where it has none for this."""
+        outer, self._within = self._within, called
+        try:
+            with self:
+                return steps(*args, **kwargs)
+        finally:
+            self._within = outer
 
     def _see(self, name, parameters, func, args, kwargs, out) -> None:
         results = list(tensors_in([out]))
@@ -206,15 +225,23 @@ class _Recorder(TorchFunctionMode):
             return  # no gradient passes here, as after detach()
         self.uses.append(f"{name}({', '.join(parameters)})")
         self.users.append(frozenset(parameters))
-        call = None
+        second = self._known_second is not None and next(self._known_second, False)
+        self.second.append(second)
+        call = turned = None
         if isinstance(out, Tensor):
-            call = recognise(name, Site(out, self.n, self.tracked), args, kwargs)
+            site = Site(out, self.n, self.tracked)
+            call = recognise(name, site, args, kwargs, second=second)
+            if self._known_second is None:
+                turned = recognise(name, site, args, kwargs, second=True)
+                call = call or turned
         if call is None:
             self.events.append(None)
             return
         version = 0 if call.reads is None else call.reads._version
         given = tensors_in((*args, *kwargs.values()))
         argument = next((i for i, t in enumerate(given) if t is call.reads), None)
+        if self._within is not None:
+            argument = None  # only calls of the model's own are counted
         self.events.append(
             Event(
                 call,
@@ -223,6 +250,7 @@ class _Recorder(TorchFunctionMode):
                 version,
                 (name, self.counts[name]),
                 argument,
+                turned,
             )
         )
 
@@ -237,6 +265,13 @@ class _Recorder(TorchFunctionMode):
             factor = _factor(name, args, kwargs)
             if factor is not None:
                 self._track(out, known.scaled(factor))
+                return True
+            sign = _shift_sign(name, args, kwargs)
+            if sign is not None:
+                self._track(out, known.scaled(sign))
+                return True
+            if name in _CASTS and isinstance(out, Tensor) and out.dtype == tensors[0].dtype:
+                self._track(out, known)
                 return True
         return self._follow_lookup(name, args, kwargs, out)
 
@@ -267,7 +302,7 @@ class _Recorder(TorchFunctionMode):
         if table is None:
             return False
         if self._known is None:
-            per_sample = tokens.ndim > 0 and tokens.shape[0] % self.n == 0
+            per_sample = any(length % self.n == 0 for length in tokens.shape[:2])
         else:
             per_sample = next(self._known, False)
         self.per_sample.append(per_sample)
@@ -313,6 +348,17 @@ def name_of(func: Callable) -> str:
     if name == "__get__":
         return getattr(getattr(func, "__self__", None), "__name__", "")
     return name
+
+
+def _shift_sign(name: str, args: Sequence[Any], kwargs: dict) -> float | None:
+    """What the one tensor of a sum or difference with a number counts for."""
+    if kwargs or len(args) != 2 or not any(isinstance(a, (int, float)) for a in args):
+        return None
+    if name in ("rsub", "__rsub__"):
+        return -1.0
+    if name == "sub":
+        return 1.0 if isinstance(args[0], Tensor) else -1.0
+    return 1.0 if name in ("add", "radd", "__radd__") else None
 
 
 def _factor(name: str, args: Sequence[Any], kwargs: dict) -> float | None:

@@ -57,6 +57,7 @@ from entk_lib.reports import (
 from entk_lib.spectra import (
     Cliff,
     Spectrum,
+    cliff_chance,
     factor_spectrum,
     find_cliffs,
     kernel_spectrum,
@@ -86,6 +87,7 @@ __all__ = [
     "SpectrumCost",
     "analytic",
     "chance_overlap",
+    "cliff_chance",
     "dirichlet_energy",
     "dynamics",
     "empirical_ntk",

@@ -1,6 +1,6 @@
 """Eigenvalues and eigenvectors of a kernel, and the cliffs among them."""
 
-from entk_lib.spectra.cliffs import Cliff, find_cliffs, participation_ratio
+from entk_lib.spectra.cliffs import Cliff, cliff_chance, find_cliffs, participation_ratio
 from entk_lib.spectra.decompose import (
     Spectrum,
     build_spectrum,
@@ -20,6 +20,7 @@ __all__ = [
     "Product",
     "Spectrum",
     "build_spectrum",
+    "cliff_chance",
     "factor_spectrum",
     "few_largest_of_product",
     "few_largest_to_tolerance",

@@ -4,11 +4,12 @@ import math
 
 import pytest
 import torch
+from assertions import refused
 from cases import inputs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entk_lib import Cliff, find_cliffs
+from entk_lib import Cliff, cliff_chance, find_cliffs
 
 block_lengths = st.lists(st.integers(6, 25), min_size=2, max_size=5)
 
@@ -107,3 +108,71 @@ def test_a_drop_to_rounding_level_is_no_cliff(dtype):
 def test_zero_eigenvalues_and_single_ones_are_no_cliffs():
     assert find_cliffs(torch.zeros(5)) == []
     assert find_cliffs(torch.ones(1)) == []
+
+
+def smooth(kind, seed, k=200):
+    """A spectrum without a cliff."""
+    generator = torch.Generator().manual_seed(seed)
+    if kind == "independent":
+        logs = torch.rand(k, generator=generator, dtype=torch.float64) * 20
+        return (-logs.sort().values).exp()
+    factor = torch.randn(k, 2 * k, generator=generator, dtype=torch.float64)
+    return torch.linalg.eigvalsh(factor @ factor.mT).flip(0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [
+        ("independent", 0.01),
+        ("independent", 0.1),
+        ("independent", 0.5),
+        ("random matrix", 0.01),
+        ("random matrix", 0.1),  # not 0.5: gaps near the mean are frequent there
+    ],
+)
+def test_a_spectrum_without_a_cliff_shows_one_as_often_as_is_said(kind, level):
+    places = [20, 45, 70, 95, 120, 145, 170]  # too far apart to share a neighbour
+    drawn = [smooth(kind, seed) for seed in range(150)]
+    below = [cliff_chance(values, stop) <= level for values in drawn for stop in places]
+    share = sum(below) / len(below)
+    error = (level * (1 - level) / len(below)) ** 0.5
+    assert share <= level + 4 * error
+    if kind == "independent":
+        assert share >= level - 4 * error
+
+
+def test_a_planted_cliff_is_no_chance():
+    values = smooth("random matrix", 0)
+    values[:60] *= 2
+    values = values.sort(descending=True).values
+    assert cliff_chance(values, 60) < 1e-6
+    assert min(cliff_chance(values, stop) for stop in (15, 30, 90, 120)) > 1e-3
+
+
+def test_the_scale_of_a_spectrum_does_not_matter_but_the_window_does():
+    values = smooth("independent", 1)
+    assert cliff_chance(3 * values, 50) == pytest.approx(cliff_chance(values, 50))
+    few, many = (cliff_chance(values, 50, window=w) for w in (2, 40))
+    assert few != pytest.approx(many)
+
+
+REFUSED_CHANCE = [
+    refused(ValueError, r"stop must be at least 1, got 0", lambda: cliff_chance(STEPS, 0)),
+    refused(ValueError, r"on either side, got 4 with 4", lambda: cliff_chance(STEPS, 4)),
+    refused(TypeError, r"stop must be an int", lambda: cliff_chance(STEPS, 1.0)),
+    refused(
+        ValueError,
+        r"beside place 1 must not all be zero",
+        lambda: cliff_chance(torch.tensor([4.0, 1.0, 1.0, 1.0]), 1),
+    ),
+    refused(ValueError, r"window must be", lambda: cliff_chance(STEPS, 1, window=1)),
+    refused(ValueError, r"descending", lambda: cliff_chance(STEPS.flip(0), 1)),
+]
+STEPS = torch.tensor([8.0, 4.0, 2.0, 1.0])
+
+
+@pytest.mark.parametrize(("error", "pattern", "call"), REFUSED_CHANCE)
+@pytest.mark.no_shape_checks
+def test_bad_arguments_of_chances_are_told(error, pattern, call):
+    with pytest.raises(error, match=pattern):
+        call()

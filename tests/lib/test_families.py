@@ -162,6 +162,78 @@ def test_directions_without_families_are_not_found(seed):
     assert not find_families(mixed(planes), units).found
 
 
+CLOUDS = {
+    "Gaussian": lambda z: z,
+    "heavy-tailed": lambda z: z * z.abs().exp(),
+    "unequal variances": lambda z: (
+        z * torch.logspace(0, -2, len(z), dtype=torch.float64)[:, None]
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", CLOUDS)
+def test_clouds_without_families_are_found_in_at_most_one_of_a_hundred(kind):
+    """Few dimensions and many, few directions and many."""
+    found, drawn = 0, 0
+    for k in (2, 3, 4, 5, 6, 8, 10, 14, 20, 60):
+        for m in (32, 64, 128, 256, 512, 1024):
+            for seed in range(3 if k < 14 else 1):
+                if m < 2 * k or (k == 60 and m > 256):
+                    continue
+                generator = torch.Generator().manual_seed(seed + 10 * k + m)
+                cloud = torch.randn(k, m, generator=generator, dtype=torch.float64)
+                result = find_families(torch.eye(k).double(), CLOUDS[kind](cloud))
+                found, drawn = found + result.found, drawn + 1
+    assert drawn > 100
+    assert found <= drawn // 100
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "signal", "m"),
+    [
+        (2, 2, 1.0, 128),
+        (2, 2, 0.8, 512),
+        (3, 2, 1.0, 128),
+        (4, 2, 0.8, 256),
+        (14, 2, 0.8, 512),
+        (2, 4, 0.8, 256),
+        (7, 4, 0.5, 512),
+        (14, 4, 0.5, 512),
+    ],
+)
+def test_few_families_are_found_as_well_as_many(count, size, signal, m):
+    planes = torch.eye(count * size).double().reshape(-1, count, size)
+    for seed in range(3):
+        found = find_families(mixed(planes), planted(planes, signal, m, seed))
+        assert found.found
+        assert len(found.bases) == count
+        assert {base.shape[1] for base in found.bases} == {size}
+
+
+def test_an_axis_with_next_to_no_energy_is_left_out():
+    """Whitening would blow its noise up to the size of a family."""
+    planes = torch.eye(12).double()[:, :8].reshape(12, 4, 2)
+    neurons = planted(planes, 1.0, 128)
+    generator = torch.Generator().manual_seed(2)
+    neurons[8:] += 1e-3 * torch.randn(4, 128, generator=generator, dtype=torch.float64)
+    alone = find_families(torch.eye(12).double()[:, :8], neurons)
+    with_noise = find_families(torch.eye(12).double(), neurons)
+    assert with_noise.found
+    assert [base.shape[1] for base in with_noise.bases] == [2, 2, 2, 2]
+    assert with_noise.score == pytest.approx(alone.score, rel=0.05)
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_two_families_do_not_fit_into_three_dimensions(k):
+    basis = torch.eye(50).double()[:, :k]
+    generator = torch.Generator().manual_seed(0)
+    cloud = torch.randn(k, 200, generator=generator, dtype=torch.float64)
+    found = find_families(basis, basis @ cloud)
+    assert not found.found
+    assert found.bases == ()
+    assert f"at least 4 dimensions, the directions fill {k}" in found.reason
+
+
 def test_an_untrained_network_is_not_found_in_a_span_that_holds_its_waves():
     pairs = modular_addition.all_pairs(29)
     x = modular_addition.one_hot(pairs, 29)

@@ -26,6 +26,23 @@ here with its spread over seeds, and the rule by which the two agree. Claims tha
 book's own say "new here" in the last column; for them the rule says when they hold. The
 page is made from the tables that the chapters print; the book does not build if it quotes
 anything else.
+
+## How a verdict is reached
+
+- **A published number** comes from one more network of the same recipe. It agrees if it
+  lies where one more of ours would with a probability of 95 %: in the prediction interval
+  of our seeds ({py:func}`~entk_book.studies.spans.predicted`). Chapter 3 follows this rule;
+  other chapters still ask for the range of their seeds, which with ten seeds leaves out
+  nearly one true number in five.
+- **A count over seeds** says less than it seems to. With 95 % confidence "10 of 10" means
+  that at least 74 % of all seeds do it, "9 of 10" at least 61 %, "5 of 5" at least 55 %.
+- **A cliff** is a gap that a spectrum without one would hardly ever have at that place
+  ({py:func}`~entk_lib.cliff_chance`). Where only the ratio of two eigenvalues counts, the
+  row says so.
+- **A choice made after looking**, of a threshold or of a span, is said to be one, and tried
+  on fresh seeds: in chapters 3 and 7 so far.
+- **No rule is better than its rival.** What holds without a derivative, too, says nothing
+  for the kernel.
 """
 NEW = "new here"
 

@@ -8,7 +8,7 @@ from matplotlib.image import AxesImage
 from torch import Tensor
 
 from entk_book.studies.modular_addition import LearningCurves
-from entk_lib import plotting
+from entk_lib import Spectrum, plotting
 from entk_lib.toys.models import QuadraticMLP
 
 # Families that coincide all show: hollow markers, small ones inside large ones.
@@ -79,6 +79,32 @@ def shares(values: Mapping[str, Float[Tensor, " units"]], ax: Axes) -> Axes:
     ax.set(xlabel="share of the strongest frequency", ylabel="hidden units")
     ax.legend()
     return ax
+
+
+def rival_spectra(
+    spectra: Mapping[str, Spectrum],
+    places: tuple[int, int],
+    axes: Sequence[Axes],
+    *,
+    last: int = 150,
+) -> None:
+    """Spectra of several matrices side by side, in the colours of their eigenspaces.
+
+    Args:
+        spectra: By the matrix's name.
+        places: Numbers of eigenvalues above both places where the kernel has its cliffs.
+        axes: One a matrix.
+        last: Number of eigenvalues that are shown.
+    """
+    blocks = ((0, places[0]), places, (places[1], last))
+    for ax, (name, spectrum) in zip(axes, spectra.items(), strict=True):
+        values = spectrum.eigenvalues / spectrum.eigenvalues[0]
+        for (start, stop), color in zip(blocks, _PALETTE, strict=False):
+            ax.plot(range(start, stop), values[start:stop], ".", ms=3, color=color)
+        for place in places:
+            ax.axvline(place - 0.5, color=plotting.VERMILION, lw=1, ls="--")
+        ax.set(yscale="log", xlabel="index", title=name)
+    axes[0].set_ylabel("eigenvalue / largest")
 
 
 def waves(alignment: Float[Tensor, "k f"], cliffs: Sequence[int], ax: Axes) -> AxesImage:

@@ -143,17 +143,18 @@ def scores(transformers: Sequence[Voted], ax: Axes) -> Axes:
         The axes.
     """
     accuracy = [one.accuracy for one in transformers]
-    for state, color, marker in (
-        ("untrained", plotting.ORANGE, "x"),
-        ("trained", plotting.BLUE, "o"),
+    for span, color, marker, label in (
+        ("untrained", plotting.ORANGE, "x", "components, untrained"),
+        ("modes", plotting.GREEN, "^", "kernel's modes"),
+        ("components", plotting.BLUE, "o", "components"),
     ):
-        heights = [getattr(one, state).score for one in transformers]
-        ax.plot(accuracy, heights, marker, color=color, label=state)
+        heights = [getattr(one, span).score for one in transformers]
+        ax.plot(accuracy, heights, marker, color=color, label=label)
     ax.axhline(2.5, color=plotting.BLACK, linewidth=1, linestyle="--")
     ax.set(
         xlabel="accuracy of the trained network on the pairs left out",
         ylabel="score",
-        ylim=(0, 3),
+        ylim=(0, None),
     )
-    ax.legend(loc="center left")
+    ax.legend(loc="upper left")
     return ax

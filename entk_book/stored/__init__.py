@@ -2,6 +2,7 @@
 
 from entk_book.stored.transformers import (
     EPOCHS,
+    FRESH_SEEDS,
     MODULUS,
     SEEDS,
     TRAIN_FRACTION,
@@ -13,6 +14,7 @@ from entk_book.stored.transformers import (
 
 __all__ = [
     "EPOCHS",
+    "FRESH_SEEDS",
     "MODULUS",
     "SEEDS",
     "TRAIN_FRACTION",

@@ -18,8 +18,8 @@ from entk_book.studies.adders import (
     family_overlaps,
     train_adders,
 )
+from entk_book.studies.spans import predicted, within
 from entk_book.studies.spans import span as collapsed_span
-from entk_book.studies.spans import within
 from entk_lib import Spectrum
 from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
@@ -263,6 +263,11 @@ def other_modulus(
     )
 
 
+def _with_next(numbers: Float[Tensor, " seeds"]) -> str:
+    """The range over seeds, and where one more would lie."""
+    return f"{span(numbers, 1)}, one more in {span(predicted(numbers.tolist()), 2)}"
+
+
 def claims(
     curves: LearningCurves,
     spectra: Sequence[Spectrum],
@@ -325,8 +330,8 @@ def claims(
         Claim(
             "a cliff after 113",
             "113",
-            f"largest drop beyond the first in {at_two} of {n_seeds} seeds, a cliff to "
-            f"find_cliffs in {found[N_TWO]}",
+            f"largest drop beyond the first in {at_two} of {n_seeds} seeds, a ratio of "
+            f"1.3 or more in {found[N_TWO]}",
             at_two >= 9,
             "Lin 2025",
             "9 of 10 seeds",
@@ -334,18 +339,18 @@ def claims(
         Claim(
             "modes 57 to 112 and the sum family",
             "26.47 of 28",
-            f"{span(sums, 1)}",
+            _with_next(sums),
             within(26.47, sums.tolist()),
             "Lin 2025, Table 1",
-            "the range, 1 % wider",
+            "95 % prediction interval",
         ),
         Claim(
             "modes 57 to 112 and the difference family",
             "25.21 of 28",
-            f"{span(differences, 1)}",
+            _with_next(differences),
             within(25.21, differences.tolist()),
             "Lin 2025, Table 1",
-            "the range, 1 % wider",
+            "95 % prediction interval",
         ),
         Claim(
             "the first 56 modes are waves of a and b",

@@ -1,8 +1,10 @@
 """Numbers over seeds, as the chapters write them."""
 
 import math
+import statistics
 from collections.abc import Iterable
 
+from scipy import stats
 from torch import Tensor
 
 
@@ -65,21 +67,58 @@ def at_most(numbers: Iterable[int | float] | Tensor) -> float:
     return math.ceil(10 * max(map(float, numbers))) / 10
 
 
-def within(published: float, numbers: Iterable[float], margin: float = 0.01) -> bool:
-    """Whether a published figure lies in the range of ours, a little widened.
+def predicted(numbers: Iterable[float], level: float = 0.95) -> tuple[float, float]:
+    """Where one more number of the same kind lies with a given probability.
+
+    The prediction interval of normal numbers: mean and standard deviation of those seen,
+    widened for what so few of them leave unknown. A published figure comes from one more
+    network of the same recipe; outside, it disagrees.
+
+    Args:
+        numbers: Ours, one a seed, at least two.
+        level: Probability.
+
+    Returns:
+        Both ends.
+
+    Raises:
+        ValueError: If there are fewer than two numbers.
+
+    References:
+        Hahn and Meeker (1991), "Statistical intervals".
+
+    Example:
+        >>> low, high = predicted([26.3, 26.4, 26.5])
+        >>> round(low, 2), round(high, 2)
+        (25.9, 26.9)
+    """
+    values = [float(number) for number in numbers]
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"an interval needs at least two numbers, got {n}.")
+    half = stats.t.ppf((1 + level) / 2, n - 1) * statistics.stdev(values)
+    half *= math.sqrt(1 + 1 / n)
+    mean = statistics.fmean(values)
+    return mean - half, mean + half
+
+
+def within(published: float, numbers: Iterable[float], level: float = 0.95) -> bool:
+    """Whether a published figure lies where one more of ours would.
 
     Args:
         published: The figure.
         numbers: Ours, one a seed.
-        margin: Share of the figure by which the range is widened on either side.
+        level: As in `predicted`.
 
     Returns:
         Whether it does.
 
+    Raises:
+        ValueError: As in `predicted`.
+
     Example:
-        >>> within(26.47, [26.3, 26.4]), within(30.0, [26.3, 26.4])
+        >>> within(26.47, [26.3, 26.4, 26.5]), within(30.0, [26.3, 26.4, 26.5])
         (True, False)
     """
-    numbers = list(numbers)
-    low, high = min(numbers) - margin * published, max(numbers) + margin * published
+    low, high = predicted(numbers, level)
     return low <= published <= high

@@ -238,8 +238,17 @@ class TestFamilies:
             for name in SPACES
         }
         coded = [Coded(families(False), families(True), 20, 18)]
-        transformers = [Voted(0.96, 9.0, families(True), families(False))]
-        return {"results": results, "coded": coded, "transformers": transformers}
+        return {
+            "results": results,
+            "coded": coded,
+            "transformers": [TestFamilies.voted()],
+            "fresh": [TestFamilies.voted()],
+        }
+
+    @staticmethod
+    def voted(accuracy=0.96, modes=True, components=True, untrained=False):
+        found = (families(which) for which in (modes, components, untrained))
+        return Voted(accuracy, 9.0, *found, torch.zeros(2, 2))
 
     def test_all_agree(self):
         assert disagreeing(families_elsewhere.claims(**self.good())) == []
@@ -282,8 +291,30 @@ class TestFamilies:
 
     def test_only_transformers_that_generalise_count(self):
         good = self.good()
-        good["transformers"] = [Voted(0.9, 9.0, families(True), families(False))]
-        assert disagreeing(families_elsewhere.claims(**good)) == [6]
+        good["transformers"] = [self.voted(0.9)]
+        assert disagreeing(families_elsewhere.claims(**good)) == [6, 7]
+
+    @pytest.mark.parametrize(
+        ("group", "changed", "rows"),
+        [
+            ("transformers", {"modes": False}, [6]),
+            ("transformers", {"components": False}, [7]),
+            ("fresh", {"components": False}, [8]),
+            ("fresh", {"modes": False}, []),
+        ],
+    )
+    def test_most_of_those_must_be_found(self, group, changed, rows):
+        good = self.good()
+        bad = self.voted(**changed)
+        for n_bad, expected in ((1, []), (2, rows)):
+            good[group] = [self.voted()] * 2 + [bad] * n_bad
+            assert disagreeing(families_elsewhere.claims(**good)) == expected
+
+    @pytest.mark.parametrize(("group", "row"), [("transformers", 7), ("fresh", 8)])
+    def test_one_untrained_transformer_that_is_found(self, group, row):
+        good = self.good()
+        good[group] += [self.voted(0.1, untrained=True)]
+        assert disagreeing(families_elsewhere.claims(**good)) == [row]
 
 
 class TestSuperposition:

@@ -20,7 +20,7 @@ from entk_book.studies import transformer as transformers
 from entk_book.studies.grokking import Courses
 from entk_book.studies.superposition import Nulls
 from entk_book.studies.tangent_kernel import ANGLES, train_on_circle
-from entk_lib import plotting
+from entk_lib import Spectrum, plotting
 from entk_lib.toys.models import QuadraticMLP
 
 
@@ -59,6 +59,20 @@ def test_a_unit_s_weights_are_drawn_by_token(ax):
     weights = model.first.weight.detach()[2].double()
     assert torch.equal(heights(ax, "weights of a"), weights[:5])
     assert torch.equal(heights(ax, "weights of b"), weights[5:])
+
+
+def test_rivals_are_drawn_in_the_colours_of_the_eigenspaces(three):
+    values = torch.linspace(2, 1, 30).double()
+    spectrum = Spectrum(values, torch.zeros(40, 30).double(), 1.0)
+    names = ("kernel", "activations", "both")
+    modular_addition.rival_spectra(dict.fromkeys(names, spectrum), (5, 9), three, last=20)
+    for name, ax in zip(names, three, strict=True):
+        assert ax.get_title() == name
+        *blocks, one, two = ax.lines
+        assert [len(block.get_xdata()) for block in blocks] == [5, 4, 11]
+        assert len({block.get_color() for block in blocks}) == 3
+        assert [one.get_xdata()[0], two.get_xdata()[0]] == [4.5, 8.5]
+        assert blocks[0].get_ydata()[0] == 1
 
 
 def test_cliffs_are_marked_among_the_waves(ax):

@@ -60,7 +60,7 @@ def test_the_comparison_would_notice_another_recipe(retrained):
     assert distance(kept[0], other.snapshots[0]) > 0.05
 
 
-@pytest.mark.parametrize("seed", stored.SEEDS)
+@pytest.mark.parametrize("seed", [*stored.SEEDS, *stored.FRESH_SEEDS])
 def test_every_seed_has_the_snapshots_that_the_script_stores(seed):
     states = stored.transformer_snapshots(seed)
     assert tuple(states) == make_snapshots.kept(seed)
@@ -76,7 +76,7 @@ def test_every_seed_has_the_snapshots_that_the_script_stores(seed):
 def test_files_stay_small():
     sizes = [file.stat().st_size for file in DATA.glob("*.safetensors")]
     assert max(sizes) <= 1.4e6
-    assert sum(sizes) <= 5e6
+    assert sum(sizes) <= 6e6
 
 
 def test_the_files_of_a_seed_hold_all_its_snapshots():
@@ -87,10 +87,10 @@ def test_the_files_of_a_seed_hold_all_its_snapshots():
     assert {name.split(".")[1] for name in found} == {"safetensors"}
 
 
-@pytest.mark.parametrize("seed", [-1, 15, "zero"])
+@pytest.mark.parametrize("seed", [-1, 25, "zero"])
 @pytest.mark.no_shape_checks
 def test_bad_arguments_a_seed_that_is_not_stored_is_refused(seed):
-    with pytest.raises(ValueError, match=r"seed must be from 0 to 14.*train_transformers"):
+    with pytest.raises(ValueError, match=r"seed must be from 0 to 24.*train_transformers"):
         stored.transformer(seed)
 
 

@@ -15,7 +15,7 @@ from entk_book.studies import without_the_group as study
 from entk_book.studies.adders import MODULUS, Adder
 from entk_book.studies.autoencoders import train_autoencoders
 from entk_lib import Families
-from entk_lib.toys.models import QuadraticMLP
+from entk_lib.toys.models import ModularTransformer, QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
 
 pytestmark = pytest.mark.sweep
@@ -179,7 +179,7 @@ def test_a_kept_feature_lies_inside_the_flattened_eigenspace():
     assert 0 < coded.n_inside <= coded.n_kept
 
 
-def test_modes_of_the_mean_logit_come_without_the_first():
+def test_modes_of_the_mean_logit_come_without_the_constant_one():
     from entk_book import stored
 
     model = stored.transformer(0)
@@ -188,13 +188,15 @@ def test_modes_of_the_mean_logit_come_without_the_first():
     basis = elsewhere.leading_modes(model, tokens, 4)
     assert basis.shape == (len(pairs), 4)
     assert torch.allclose(basis.T @ basis, torch.eye(4).double(), atol=1e-5)
+    # The constant is the second mode of this network.
     whole = entk.ntk_spectrum(model, tokens, k=5, outputs="mean_output")
-    first = whole.eigenvectors[:, :1].double()
-    assert entk.subspace_overlap(basis, first) == pytest.approx(0, abs=1e-8)
+    second = whole.eigenvectors[:, 1:2].double()
+    assert float(second.sum().abs()) / len(pairs) ** 0.5 > 0.8
+    assert entk.subspace_overlap(basis, second) == pytest.approx(0, abs=1e-8)
     voted = elsewhere.vote(model, tokens, basis)
     with torch.no_grad():
         units = model.mlp_in(model.attended(tokens)).double()
-    again = entk.find_families(basis, units, n_surrogates=3)
+    again = entk.find_families(basis, units)
     assert (voted.found, voted.score) == (again.found, again.score)
 
 
@@ -255,11 +257,70 @@ class TestFigures:
 
     def test_scores_stand_over_the_accuracy(self, ax):
         voted = [
-            elsewhere.Voted(a, 9.0, families(3 * a, found=False), families(a, found=False))
+            elsewhere.Voted(
+                a,
+                9.0,
+                families(2 * a, found=False),
+                families(3 * a, found=False),
+                families(a, found=False),
+                torch.zeros(2, 2),
+            )
             for a in (0.2, 0.9)
         ]
         figures.scores(voted, ax)
         by_label = {line.get_label(): line for line in ax.lines}
-        assert list(by_label["trained"].get_xdata()) == [0.2, 0.9]
-        assert list(by_label["trained"].get_ydata()) == pytest.approx([0.6, 2.7])
-        assert list(by_label["untrained"].get_ydata()) == [0.2, 0.9]
+        assert list(by_label["components"].get_xdata()) == [0.2, 0.9]
+        for label, times in (
+            ("components", 3),
+            ("kernel's modes", 2),
+            ("components, untrained", 1),
+        ):
+            heights = list(by_label[label].get_ydata())
+            assert heights == pytest.approx([times * 0.2, times * 0.9])
+        (mark,) = (line for line in ax.lines if line.get_linestyle() == "--")
+        assert mark.get_ydata()[0] == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("shares", "found", "complete"),
+    [
+        ([[0.9, 0.0], [0.1, 0.8]], True, True),
+        ([[0.9, 0.0], [0.1, 0.8]], False, False),
+        ([[0.9, 0.0], [0.1, 0.79]], True, False),
+        ([[0.9, 0.0], [0.9, 0.1]], True, False),  # two families of one frequency
+        ([[0.9, 0.0, 0.0], [0.0, 0.9, 0.0]], True, False),  # one is missing
+    ],
+)
+def test_families_are_the_key_frequencies_one_by_one(shares, found, complete):
+    none = families(0.0, found=False)
+    voted = elsewhere.Voted(
+        1.0, 9.0, none, families(3.0, found=found), none, torch.tensor(shares)
+    )
+    assert voted.is_complete is complete
+
+
+def test_components_hold_the_share_that_is_asked_for():
+    model = ModularTransformer(5, seed=0)
+    tokens = modular_addition.tokens(modular_addition.all_pairs(5), 5)
+    few, all_of_them = (
+        elsewhere.leading_components(model, tokens, share) for share in (0.5, 0.9999)
+    )
+    assert 1 <= few.shape[1] < all_of_them.shape[1]
+    with torch.no_grad():
+        units = model.mlp_in(model.attended(tokens)).double()
+    centred = units - units.mean(0)
+    for basis, share in ((few, 0.5), (all_of_them, 0.9999)):
+        held = (basis.T @ centred).square().sum() / centred.square().sum()
+        less = (basis[:, :-1].T @ centred).square().sum() / centred.square().sum()
+        assert less < share <= held
+
+
+def test_the_constant_mode_is_left_out_wherever_it_stands(monkeypatch):
+    vectors = torch.linalg.qr(torch.randn(25, 6).double()).Q
+    constant = torch.ones(25, 1).double() / 5
+    vectors = torch.linalg.qr(torch.cat([constant, vectors], 1)).Q
+    order = [1, 2, 0, 3, 4]
+    spectrum = entk.Spectrum(torch.arange(5, 0, -1).double(), vectors[:, order], 15.0)
+    monkeypatch.setattr(entk, "ntk_spectrum", lambda *_, **__: spectrum)
+    found = elsewhere.leading_modes(None, None, 4)
+    assert torch.equal(found, vectors[:, [1, 2, 3, 4]])

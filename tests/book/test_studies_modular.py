@@ -11,6 +11,7 @@ from entk_book.studies import (
     layerwise,
     modular_addition,
     rotated_waves,
+    side_by_side,
     without_the_group,
 )
 from entk_book.studies.adders import ratio_after, train_adders
@@ -379,3 +380,74 @@ class TestWithoutTheGroup:
         assert "families found in 2 of 2 seeds" in told
         assert "families [14]" in told
         assert told.endswith("all 14 frequencies in 2 of 2 seeds")
+
+
+class TestSideBySide:
+    def test_parts_count_by_weight_not_by_size(self):
+        one, two = torch.randn(6, 3).double(), torch.randn(6, 9).double()
+        found = side_by_side.side_by_side([one, 100 * two], [1.0, 3.0])
+        grams = [part @ part.T for part in (one, two)]
+        expected = grams[0] / grams[0].trace() + 3 * grams[1] / grams[1].trace()
+        assert torch.allclose(found, expected)
+        columns = [
+            one / grams[0].trace().sqrt(),
+            3**0.5 * two / grams[1].trace().sqrt(),
+        ]
+        both = torch.cat(columns, 1)
+        assert torch.allclose(found, both @ both.T)
+
+    def test_a_part_of_zeros_is_refused(self):
+        with pytest.raises(ValueError, match="parts must not be zero"):
+            side_by_side.side_by_side([torch.zeros(3, 2)], [1.0])
+
+    def test_rivals_are_of_the_state_that_is_asked_for(self, monkeypatch):
+        monkeypatch.setattr(side_by_side, "N_EIGENVALUES", None)
+        monkeypatch.setattr(side_by_side, "overlaps_over_seeds", lambda *_: {})
+        (adder,) = train_adders([0], modulus=5, width=8, steps=2)
+        found = {
+            trained: side_by_side.rivals([adder], trained=trained)
+            for trained in (True, False)
+        }
+        for trained, network in ((True, adder.network), (False, adder.start)):
+            with torch.no_grad():
+                hidden = network.first(adder.x).double().square()
+            gram = hidden @ hidden.T
+            values = entk.kernel_spectrum(gram / gram.trace()).eigenvalues
+            (own,) = found[trained]["activations"].spectra
+            assert torch.allclose(own.eigenvalues, values)
+        names = [f"inputs and activations, {name}" for name in side_by_side.RATIOS]
+        assert list(found[True]) == ["kernel", "activations", *names]
+        # The inputs' share of the trace is what the name says.
+        traces = [found[True][name].spectra[0].trace for name in names]
+        assert traces == pytest.approx([1.25, 2.0, 5.0])
+
+    @pytest.mark.parametrize(
+        ("ratio", "told"),
+        [(1.0, "no more than chance gives"), (30.0, "less than once in 1,000,000")],
+    )
+    def test_chance_is_told_as_it_is(self, ratio, told):
+        values = 0.98 ** torch.arange(60.0).double()
+        values[:30] *= ratio
+        one = Spectrum(values, torch.zeros(60, 60).double(), 1.0)
+        assert told in side_by_side.chance_line([one, one], 30)
+
+    def test_claims_follow_what_the_rivals_show(self):
+        def rival(*drops):
+            places = torch.arange(200)
+            values = 0.99 ** places.double()
+            for drop in drops:
+                values = values * torch.where(places < drop, 4.0, 1.0)
+            spectrum = Spectrum(values, torch.zeros(300, 200).double(), 1.0)
+            shared = {"second": torch.zeros(3, 4)}
+            return side_by_side.Rival([spectrum] * 3, shared)
+
+        def verdicts(kernel, both):
+            name = "inputs and activations, 1"
+            rows = side_by_side.claims({"kernel": kernel, name: both})
+            return [row.agrees for row in rows]
+
+        both, one = rival(57, 113), rival(57)
+        assert verdicts(both, one) == [True, True]
+        assert verdicts(both, both) == [True, False]
+        assert verdicts(one, both) == [False, False]
+        assert "after 113 in 0 of 3" in str(one)

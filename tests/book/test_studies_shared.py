@@ -7,7 +7,7 @@ import entk_lib as entk
 from entk_book.figures import common
 from entk_book.studies.adders import eigenspaces, family_overlaps, train_adders
 from entk_book.studies.autoencoders import train_autoencoders
-from entk_book.studies.spans import at_least, at_most, span, within
+from entk_book.studies.spans import at_least, at_most, predicted, span, within
 from entk_lib import Spectrum
 from entk_lib.toys.models import QuadraticMLP, TiedAutoencoder
 from entk_lib.toys.tasks import modular_addition, superposition
@@ -141,11 +141,18 @@ def test_bounds_are_kept_by_all_numbers():
     assert at_most([0.31]) == pytest.approx(0.4)
 
 
-def test_a_published_figure_may_lie_one_per_cent_outside():
-    assert within(100.0, [101.0, 102.0])
-    assert not within(100.0, [101.1, 102.0])
-    assert within(100.0, [98.0, 99.0])
-    assert not within(100.0, [97.0, 98.9])
+def test_one_more_number_lies_inside_as_often_as_is_said():
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randn(2000, 6, generator=generator, dtype=torch.float64) * 3 + 40
+    for level in (0.5, 0.95):
+        inside = sum(within(float(row[0]), row[1:].tolist(), level) for row in drawn)
+        error = (level * (1 - level) / len(drawn)) ** 0.5
+        assert abs(inside / len(drawn) - level) < 4 * error
+
+
+def test_an_interval_needs_two_numbers():
+    with pytest.raises(ValueError, match="at least two numbers, got 1"):
+        predicted([1.0])
 
 
 def test_the_trained_spectrum_is_drawn_before_the_untrained_one(ax):

@@ -40,7 +40,7 @@ def told(seconds: float) -> str:
     """A time in the unit that one would say it in.
 
     Example:
-        >>> told(0.0312), told(47.2), told(900), told(10_000), told(3e5)
+        >>> told(0.0312), told(47.2), told(900.0), told(1e4), told(3e5)
         ('0.031 s', '47 s', '15 minutes', '2.8 hours', '3.5 days')
     """
     if seconds < 100:

@@ -127,8 +127,8 @@ def rivals(adders: Sequence[Adder], *, trained: bool = True) -> dict[str, Rival]
         network = adder.network if trained else adder.start
         with torch.no_grad():
             hidden = network.first(adder.x).double().square()
-        matrices = {"activations": side_by_side([hidden], [1])} | {
-            f"inputs and activations, {name}": side_by_side([adder.x, hidden], [ratio, 1])
+        matrices = {"activations": side_by_side([hidden], [1.0])} | {
+            f"inputs and activations, {name}": side_by_side([adder.x, hidden], [ratio, 1.0])
             for name, ratio in RATIOS.items()
         }
         kernel = entk.ntk_spectrum(network, adder.x, k=N_EIGENVALUES)

@@ -96,8 +96,8 @@ def predicted(numbers: Iterable[float], level: float = 0.95) -> tuple[float, flo
     n = len(values)
     if n < 2:
         raise ValueError(f"an interval needs at least two numbers, got {n}.")
-    half = stats.t.ppf((1 + level) / 2, n - 1) * statistics.stdev(values)
-    half *= math.sqrt(1 + 1 / n)
+    width = float(stats.t.ppf((1 + level) / 2, n - 1))
+    half = width * statistics.stdev(values) * math.sqrt(1 + 1 / n)
     mean = statistics.fmean(values)
     return mean - half, mean + half
 

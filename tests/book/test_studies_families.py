@@ -322,5 +322,6 @@ def test_the_constant_mode_is_left_out_wherever_it_stands(monkeypatch):
     order = [1, 2, 0, 3, 4]
     spectrum = entk.Spectrum(torch.arange(5, 0, -1).double(), vectors[:, order], 15.0)
     monkeypatch.setattr(entk, "ntk_spectrum", lambda *_, **__: spectrum)
-    found = elsewhere.leading_modes(None, None, 4)
+    model, tokens = ModularTransformer(5, seed=0), torch.zeros(25, 3).long()
+    found = elsewhere.leading_modes(model, tokens, 4)
     assert torch.equal(found, vectors[:, [1, 2, 3, 4]])

@@ -81,6 +81,8 @@ def main() -> None:
     scores: dict[str, float] = {}
     while time.monotonic() - start < budget:
         for kind, k, _, cloud in noise_cases(seed):
+            if time.monotonic() - start > budget:
+                break
             result = find_families(torch.eye(k).double(), cloud)
             found[kind] += result.found
             drawn[kind] += 1

@@ -131,22 +131,33 @@ class Outcome:
     Attributes:
         known: Accuracy on the pairs trained on, one a seed.
         others: Accuracy on the other pairs, one a seed.
-        shared: Dimensions that modes 57 to 112 share with each family, seed by seed.
+        shared: Dimensions that the whole kernel's modes 57 to 112 share with each family,
+            seed by seed.
+        own: The same of the second layer's own modes 1 to 56.
+        ratio: Trace of the first layer's kernel over that of the second, one a seed.
     """
 
     known: list[float]
     others: list[float]
     shared: Float[Tensor, "seeds families"]
+    own: Float[Tensor, "seeds families"]
+    ratio: list[float]
 
     def __str__(self) -> str:
         """One line of the chapter."""
         generalises = "generalises" if min(self.others) > 0.95 else "does NOT generalise"
         return (
             f"accuracy on its pairs {span(self.known, 1)}, on others at most "
-            f"{at_most(self.others)} ({generalises}); modes 57 to 112 share "
-            f"{span(self.shared[:, 2].tolist())} with sum, "
-            f"{span(self.shared[:, 3].tolist())} with difference"
+            f"{at_most(self.others)} ({generalises})\n"
+            f"    whole, modes 57 to 112: {_sums_of(self.shared)}\n"
+            f"    second layer's own, modes 1 to 56: {_sums_of(self.own)}; trace of the "
+            f"first over that of the second {span(self.ratio, 2)}"
         )
+
+
+def _sums_of(shared: Float[Tensor, "seeds families"]) -> str:
+    sums, differences = (span(shared[:, column].tolist()) for column in (2, 3))
+    return f"sum {sums}, difference {differences} of 28"
 
 
 def frozen(
@@ -185,11 +196,19 @@ def reset(layer: str, adders: Sequence[Adder], families: Mapping[str, Tensor]) -
 
 def _outcome(adders: Sequence[Adder], families: Mapping[str, Tensor]) -> Outcome:
     accuracies = [adder.accuracy() for adder in adders]
-    spectra = [entk.ntk_spectrum(adder.network, adder.x, k=200) for adder in adders]
+    whole, first, second = (
+        [
+            entk.ntk_spectrum(adder.network, adder.x, k=200, parameters=layer)
+            for adder in adders
+        ]
+        for layer in (None, "first", "second")
+    )
     return Outcome(
         [accuracy["train"] for accuracy in accuracies],
         [accuracy["test"] for accuracy in accuracies],
-        overlaps_of_modes(spectra, *BLOCKS["modes 57 to 112"], families),
+        overlaps_of_modes(whole, *BLOCKS["modes 57 to 112"], families),
+        overlaps_of_modes(second, *BLOCKS["modes 1 to 56"], families),
+        [one.trace / two.trace for one, two in zip(first, second, strict=True)],
     )
 
 

@@ -108,9 +108,9 @@ def find_families(
         count: Number of families, if it is not to be found. All steps are the same; the
             gap reported is that after this number.
         threshold: What ``score`` must reach to be called found. Directions without
-            families get about 1: of 2,409 clouds (Gaussian, heavy-tailed, variances four
-            decades apart; 2 to 60 dimensions, 32 to 1,024 directions) none reached 1.9,
-            and one in a thousand 1.7. 2.5 leaves a margin for spans that depend on the
+            families get about 1: of 1,656 clouds (Gaussian, heavy-tailed, variances four
+            decades apart; 2 to 60 dimensions, 32 to 1,024 directions) none reached 2, and
+            one in a hundred 1.35. 2.5 leaves a margin for spans that depend on the
             directions, where surrogates are a little too smooth. Found at 2.5: families
             without noise from 128 directions on, with a fifth of noise from 256 on, with
             a half from 1,024 on, in most cases (``benchmarks/families.py``).

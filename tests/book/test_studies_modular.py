@@ -278,7 +278,8 @@ class TestLayerwise:
 
     def test_resetting_puts_back_one_layer_of_copies(self, adders, monkeypatch):
         seen = []
-        outcome = layerwise.Outcome([1.0], [1.0], torch.zeros(1, 4))
+        none = torch.zeros(1, 4)
+        outcome = layerwise.Outcome([1.0], [1.0], none, none, [1.0])
         monkeypatch.setattr(
             layerwise, "_outcome", lambda group, _: seen.extend(group) or outcome
         )
@@ -290,10 +291,24 @@ class TestLayerwise:
 
     def test_an_outcome_says_whether_it_generalises(self):
         shared = torch.tensor([[0.0, 0, 2, 3], [0, 0, 4, 3]])
-        told = str(layerwise.Outcome([1.0, 1.0], [0.31, 0.2], shared))
+        told = str(
+            layerwise.Outcome([1.0, 1.0], [0.31, 0.2], shared, 5 * shared, [0.1, 1.4])
+        )
         assert "on others at most 0.4 (does NOT generalise)" in told
-        assert "share 2 to 4 with sum, 3 with difference" in told
-        assert "(generalises)" in str(layerwise.Outcome([1.0], [0.96], shared))
+        assert "modes 57 to 112: sum 2 to 4, difference 3 of 28" in told
+        assert "own, modes 1 to 56: sum 10 to 20, difference 15 of 28" in told
+        assert "over that of the second 0.10 to 1.40" in told
+        good = layerwise.Outcome([1.0], [0.96], shared, shared, [1.0])
+        assert "(generalises)" in str(good)
+
+    def test_the_readout_does_not_enter_the_second_layer_s_own_kernel(self):
+        adders = train_adders([0], modulus=15, width=256, steps=20)
+        families = addition.fourier_families(15)
+        before = layerwise._outcome(adders, families)
+        after = layerwise.reset("second", adders, families)
+        assert torch.allclose(before.own, after.own, atol=1e-4)
+        assert not torch.allclose(before.shared, after.shared, atol=1e-2)
+        assert before.ratio != pytest.approx(after.ratio, rel=0.01)
 
 
 class TestWithoutTheGroup:

@@ -168,7 +168,8 @@ def regressions(
     Args:
         sizes: Numbers of samples.
         losses: Of the network, of its kernel, of the untrained kernel.
-        agreement: R² with the network, around the model and around zero.
+        agreement: R² with the network, around the model and around zero, the latter with
+            two ridges.
         axes: Two, side by side.
 
     Returns:
@@ -180,7 +181,7 @@ def regressions(
     over_sizes(sizes, series, left, scale="log")
     left.set(ylabel="test loss", ylim=(0.7, 60))
     left.legend()
-    colors = (plotting.SKY, plotting.GREEN)
+    colors = (plotting.SKY, plotting.GREEN, plotting.PURPLE)
     series = {k: (v, c) for (k, v), c in zip(agreement.items(), colors, strict=True)}
     over_sizes(sizes, series, right)
     plotting.chance_line(0, right, label="nothing explained")

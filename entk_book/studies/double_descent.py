@@ -380,4 +380,5 @@ def is_near(expected: int | float, peak: int | float) -> bool:
     Returns:
         Whether they are a factor of two apart, or less.
     """
-    return expected / 2.1 < peak < 2.1 * expected
+    most = 2 * (1 + 1e-9)  # expected sizes are not whole in floating point
+    return expected / most <= peak <= most * expected

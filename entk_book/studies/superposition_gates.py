@@ -1,6 +1,7 @@
 """Chapter 2, what makes the cliffs: open gates; the kernel's regression; the ledger."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -9,12 +10,12 @@ from torch import Tensor, nn
 import entk_lib as entk
 from entk_book.ledger import Claim
 from entk_book.studies.autoencoders import N_FEATURES, Autoencoder, train_autoencoders
+from entk_book.studies.spans import span
 from entk_book.studies.superposition import (
     OverSeeds,
     alignments,
     flattened_spectrum,
     is_reconstructed,
-    n_found,
     rank_correlation,
     top_vectors,
 )
@@ -39,23 +40,36 @@ def gates(
         return superposition.feature_indicators((network(x) > 0).float())
 
 
-def shared_with_gates(autoencoders: Sequence[Autoencoder], state: str) -> list[float]:
+def shared_with_gates(
+    autoencoders: Sequence[Autoencoder], state: str, *, dealt_anew: bool = False
+) -> list[float]:
     """Dimensions that the 50 leading eigenvectors share with the gates.
 
     Args:
         autoencoders: Of one regime.
         state: ``"trained"`` or ``"untrained"``.
+        dealt_anew: Deal each output's open gates out over the samples anew: as many are
+            open, on other samples.
 
     Returns:
         One number a seed.
     """
-    return [
-        entk.subspace_overlap(
-            top_vectors(flattened_spectrum(one, state)),
-            gates(one.network if state == "trained" else one.start, one.x),
-        )
-        for one in autoencoders
-    ]
+    found = []
+    for one in autoencoders:
+        open_gates = gates(one.network if state == "trained" else one.start, one.x)
+        if dealt_anew:
+            open_gates = _dealt_anew(open_gates, len(one.x), one.seed)
+        vectors = top_vectors(flattened_spectrum(one, state))
+        found.append(entk.subspace_overlap(vectors, open_gates))
+    return found
+
+
+def _dealt_anew(columns: Tensor, n_samples: int, seed: int) -> Tensor:
+    """The columns with the samples of each output in an order of its own."""
+    by_output = columns.sum(1).reshape(n_samples, -1)  # one column an output, no overlap
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.rand(by_output.shape, generator=generator).argsort(0)
+    return superposition.feature_indicators(by_output.gather(0, order))
 
 
 def open_shares(one: Autoencoder) -> Float[Tensor, " features"]:
@@ -133,35 +147,66 @@ def block_shares(
 
 
 def _candidates(one: Autoencoder, state: str) -> Iterator[tuple[str, Tensor]]:
-    """Up to fifty vectors each, in three ways."""
+    """Up to fifty vectors each, in four ways."""
     yield "whole kernel", top_vectors(flattened_spectrum(one, state))
-    own = gates(one.network if state == "trained" else one.start, one.x)
-    yield "gates, no kernel", own[:, own.norm(dim=0) > 0]
+    network = one.network if state == "trained" else one.start
+    with torch.no_grad():
+        outputs = superposition.feature_indicators(network(one.x))
+    yield "gates, no kernel", _alive(gates(network, one.x))
+    yield "outputs, no kernel", _alive(outputs)
     yield "weights alone", top_vectors(flattened_spectrum(one, state, 0.0, "weight"))
+
+
+def _alive(columns: Tensor) -> Tensor:
+    return columns[:, columns.norm(dim=0) > 0]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one way finds of the features, over seeds.
+
+    Attributes:
+        best: Best alignment of any vector with each feature, shape ``(seeds, features)``.
+        shared: Dimensions that the vectors share with the features' span, one a seed.
+    """
+
+    best: Float[Tensor, "seeds features"]
+    shared: list[float]
+
+    def passing(self, threshold: float) -> list[int]:
+        """Features whose best alignment passes a threshold, one number a seed."""
+        return (self.best > threshold).sum(1).tolist()
+
+    def __str__(self) -> str:
+        """One line of the chapter."""
+        counts = ", ".join(f"{span(self.passing(t))} above {t}" for t in (0.5, 0.7, 0.9))
+        return f"{counts}; {span(self.shared)} shared dimensions"
 
 
 def with_and_without_gates(
     autoencoders: Sequence[Autoencoder], n_untrained: int = 3
-) -> dict[tuple[str, str], Float[Tensor, "seeds 2"]]:
-    """What the whole kernel, the gates and the weights' kernel find of the features.
+) -> dict[tuple[str, str], Found]:
+    """What the whole kernel, gates, outputs and the weights' kernel find of the features.
 
     Args:
         autoencoders: Of the sparse regime.
         n_untrained: So many of them are asked untrained as well.
 
     Returns:
-        By state and way, one row a seed: features that pass one half, shared dimensions.
+        What was found, by state and way.
     """
-    found: dict[tuple[str, str], list[list[float]]] = {}
+    best: dict[tuple[str, str], list[Tensor]] = {}
+    shared: dict[tuple[str, str], list[float]] = {}
     for state in STATES:
         group = autoencoders if state == "trained" else autoencoders[:n_untrained]
         for one in group:
             features = superposition.feature_indicators(one.x)
             for way, vectors in _candidates(one, state):
-                passing = n_found(entk.feature_alignment(vectors, features))
-                shared = entk.subspace_overlap(vectors, features)
-                found.setdefault((state, way), []).append([passing, shared])
-    return {key: torch.tensor(rows) for key, rows in found.items()}
+                aligned = entk.feature_alignment(vectors, features)
+                best.setdefault((state, way), []).append(aligned.amax(0))
+                overlap = entk.subspace_overlap(vectors, features)
+                shared.setdefault((state, way), []).append(overlap)
+    return {key: Found(torch.stack(rows), shared[key]) for key, rows in best.items()}
 
 
 def r_squared(

@@ -422,7 +422,9 @@ class TestDoubleDescent:
             },
             "reach": self.filled(_120=0.41),
             "reach_untrained": torch.tensor([0.1, 0.4]),
-            "tracks": self.filled((30, 120), _30=0.49, _120=0.91),
+            "tracks": {
+                ridge: self.filled((30, 120), _30=0.49, _120=0.91) for ridge in (0.1, 0.001)
+            },
             "track_sizes": (30, 120),
         }
 
@@ -452,11 +454,15 @@ class TestDoubleDescent:
             values[:n_seeds, SIZES.index(size)] = value
             assert disagreeing(memories_and_features.claims(**good)) == expected
 
-    @pytest.mark.parametrize(("column", "value"), [(0, 0.51), (1, 0.89)])
-    def test_regressions_beyond_their_bars(self, column, value):
-        good = self.good()
-        good["tracks"][:2, column] = value
-        assert disagreeing(memories_and_features.claims(**good)) == [8]
+    @pytest.mark.parametrize("ridge", [0.1, 0.001])
+    @pytest.mark.parametrize(
+        ("column", "value", "row"), [(0, 0.51, 8), (1, 0.89, 9)], ids=["peak", "behind"]
+    )
+    def test_regressions_beyond_their_bars_with_one_ridge(self, ridge, column, value, row):
+        for n_seeds, expected in ((1, []), (2, [row])):
+            good = self.good()
+            good["tracks"][ridge][:n_seeds, column] = value
+            assert disagreeing(memories_and_features.claims(**good)) == expected
 
     def test_memories_are_compared_with_the_highest_untrained_share(self):
         good = self.good()

@@ -19,6 +19,7 @@ from entk_book.studies import modular_addition as study
 from entk_book.studies import transformer as transformers
 from entk_book.studies.grokking import Courses
 from entk_book.studies.superposition import Nulls
+from entk_book.studies.superposition_gates import Found
 from entk_book.studies.tangent_kernel import ANGLES, train_on_circle
 from entk_lib import Spectrum, plotting
 from entk_lib.toys.models import QuadraticMLP
@@ -227,8 +228,11 @@ def test_bands_over_sizes_are_medians(two):
     double_descent.rows_and_modes((3, 5), counts, pair, 300, two)
     assert set(heights(two[0], "parameters").tolist()) == {300}
     losses = {"network": values, "trained kernel": values, "untrained kernel": values}
-    double_descent.regressions((3, 5), losses, pair, two)
+    agreement = {"around the model": values, "ridge 0.1": values, "ridge 0.001": values}
+    double_descent.regressions((3, 5), losses, agreement, two)
     assert heights(two[0], "network").tolist() == [3, 4]
+    drawn = [line for line in two[1].lines if line.get_label() in agreement]
+    assert len({line.get_color() for line in drawn}) == 3
     kernel, untrained = (
         next(line for line in two[0].lines if line.get_label() == name).get_color()
         for name in ("trained kernel", "untrained kernel")
@@ -274,3 +278,16 @@ def test_the_best_way_stands_on_top(ax):
     }
     without_the_group.ways(shared, ax)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["random", "ours"]
+
+
+def test_features_are_counted_over_thresholds(ax):
+    best = torch.tensor([[0.3, 0.6, 0.95]] * 2)
+    found = {"whole kernel": Found(best, [1.0, 1.0]), "gates": Found(best, [1.0, 1.0])}
+    superposition.over_thresholds(found, ax)
+    (line,) = (one for one in ax.lines if one.get_label() == "gates")
+    at = dict(zip(torch.linspace(0.1, 1, 91).tolist(), line.get_ydata(), strict=True))
+    heights = [
+        next(count for place, count in at.items() if place > threshold)
+        for threshold in (0.2, 0.5, 0.9)
+    ]
+    assert heights == [3, 2, 1]

@@ -75,7 +75,7 @@ class Rival:
 
     @property
     def has_both(self) -> int:
-        """In how many networks `find_cliffs` finds both cliffs."""
+        """In how many networks `entk_lib.find_cliffs` finds both cliffs."""
         return sum({N_ONE, N_TWO} <= set(cliffs_of(s)) for s in self.spectra)
 
     def __str__(self) -> str:

@@ -176,9 +176,9 @@ def test_clouds_without_families_are_found_in_at_most_one_of_a_hundred(kind):
     """Few dimensions and many, few directions and many."""
     found, drawn = 0, 0
     for k in (2, 3, 4, 5, 6, 8, 10, 14, 20, 60):
-        for m in (32, 64, 128, 256, 512, 1024):
+        for m in (32, 64, 128, 256, 1024):
             for seed in range(3 if k < 14 else 1):
-                if m < 2 * k or (k == 60 and m > 256):
+                if m < 2 * k or (k == 60 and m > 128):
                     continue
                 generator = torch.Generator().manual_seed(seed + 10 * k + m)
                 cloud = torch.randn(k, m, generator=generator, dtype=torch.float64)

@@ -152,8 +152,8 @@ CASES = {
 def test_all_parameters_have_a_rule_and_the_kernel_is_the_definition_s(name):
     model, x = made(CASES[name])
     assert {line.way for line in explain_ntk(model, x)} <= {"pairs", "gradient"}
-    # In batches of five and three: five samples of five positions, and other shapes.
-    for n in (N, 5, 3, 1):
+    # Five samples of five positions, too: there no shape tells them apart.
+    for n in (N, 5):
         kernel = empirical_ntk(model, x[:n], outputs="full")
         assert_close(kernel, loop_kernel(model, x[:n], x[:n]), tolerance=1e-12)
 

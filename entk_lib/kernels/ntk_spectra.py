@@ -101,7 +101,8 @@ def ntk_spectrum(
                 "Pass k=None for all eigenpairs above rounding."
             )
     side = size.cheapest(k, budget)
-    if side != "products":
+    may_be_long = size.operations(k)[side] > SURELY_SHORT  # else nothing is timed
+    if may_be_long and side != "products":
         announce(
             f"the spectrum of {min(size.rows, size.columns):,} rows",
             size.seconds(side, k),
@@ -122,7 +123,7 @@ def ntk_spectrum(
             process_group=process_group,
             timeout=timeout,
         )
-        if size.operations(k)[side] > SURELY_SHORT and ranks is None:
+        if may_be_long and ranks is None:
             announce(
                 f"{k} eigenpairs of {size.rows:,} rows by Lanczos",
                 size.n_products(k) * operator.product_seconds(),

@@ -279,9 +279,15 @@ def _working_bytes(plan: Plan, problem: Problem) -> int:
         for i, j in own
         if not uses[i].call.terms[j].vocabulary
     ]
+    # Several uses of one weight are laid side by side once more.
+    joined = [
+        sum(size(i, uses[i].call.n_out) * mapped for i, _ in own)
+        for own in plan.gradients.values()
+        if len(own) > 1
+    ]
     jacobians = [problem.parameters[name].numel() for name in plan.gradients]
     by_autodiff = sum(problem.parameters[n].numel() for n in plan.structure.autodiff)
-    numbers += max(inputs, default=0)
+    numbers += max(inputs, default=0) + max(joined, default=0)
     numbers += mapped * (max(jacobians, default=0) + 3 * by_autodiff)
     itemsize = next(iter(problem.parameters.values())).element_size()
     return 2 * plan.structure.saved_bytes + itemsize * numbers

@@ -228,20 +228,13 @@ def token_axis(index: Any) -> tuple[int, Tensor] | None:
 def _convolution(
     site: Site, input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1
 ):
-    w, b = site.of(weight), site.of(bias)
-    if w is None:
-        return _channels_shifted(site, b)
-    call = layer_rules.convolution(
-        input,
-        w,
-        site.out,
-        site.n,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-    )
-    return call and call.with_bias(b)
+    options = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+    }
+    return _convolved(layer_rules.convolution, site, input, weight, bias, **options)
 
 
 def _transposed(
@@ -255,26 +248,27 @@ def _transposed(
     groups=1,
     dilation=1,
 ):
+    options = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+    }
+    return _convolved(
+        layer_rules.transposed_convolution, site, input, weight, bias, **options
+    )
+
+
+def _convolved(
+    rule: Callable[..., Call | None], site: Site, input, weight, bias, **options
+):
+    """A convolution of either direction and its bias; of a frozen weight the bias."""
     w, b = site.of(weight), site.of(bias)
     if w is None:
-        return _channels_shifted(site, b)
-    call = layer_rules.transposed_convolution(
-        input,
-        w,
-        site.out,
-        site.n,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-    )
+        channels = (-1, *[1] * (site.out.ndim - 2))
+        return b and layer_rules.shift(_spread(b, channels), site.out, site.n)
+    call = rule(input, w, site.out, site.n, **options)
     return call and call.with_bias(b)
-
-
-def _channels_shifted(site: Site, bias: Tracked | None):
-    """A bias for each channel, of a convolution whose weight is frozen."""
-    channels = (-1, *[1] * (site.out.ndim - 2))
-    return bias and layer_rules.shift(_spread(bias, channels), site.out, site.n)
 
 
 def _spread(weight: Tracked, shape: tuple[int, ...]) -> Tracked:

@@ -6,6 +6,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
+from entk_book.studies.peaks import Peak
 from entk_lib import plotting
 
 
@@ -55,30 +56,54 @@ def plane(vectors: Float[Tensor, "2 n"], color: str, ax: Axes, *, most: int = 30
     return ax
 
 
-def peaks(
-    sizes: Sequence[int],
-    curves: Mapping[float, Float[Tensor, "seeds sizes"]],
-    expected: Mapping[float, float],
-    ax: Axes,
-) -> Axes:
+def peaks(some: Sequence[Peak], ax: Axes) -> Axes:
     """Test loss over the number of samples for three sparsities, each peak as expected.
 
     Args:
-        sizes: Numbers of samples.
-        curves: Test losses by sparsity, one row a seed.
-        expected: Place of the peak by sparsity.
+        some: One a sparsity.
         ax: Where to draw.
 
     Returns:
         The axes.
     """
     colors = (plotting.ORANGE, plotting.BLUE, plotting.GREEN)
-    for (sparsity, curve), color in zip(curves.items(), colors, strict=True):
-        plotting.band(sizes, curve, ax, label=f"S = {sparsity}", color=color)
-        ax.axvline(expected[sparsity], color=color, linestyle="--", linewidth=1)
+    for peak, color in zip(some, colors, strict=True):
+        label = f"S = {peak.setting.sparsity}"
+        plotting.band(list(peak.sizes), peak.losses, ax, label=label, color=color)
+        ax.axvline(peak.setting.expected, color=color, linestyle="--", linewidth=1)
     ax.set(xscale="log", yscale="log", xlabel="samples T", ylabel="test loss")
-    ax.set_xticks(sizes, [str(size) for size in sizes])
+    ax.set_xticks([4, 16, 64, 256], ["4", "16", "64", "256"])
     ax.set_yticks([0.8, 1, 2, 4], ["0.8", "1", "2", "4"])
+    ax.minorticks_off()
+    ax.legend()
+    return ax
+
+
+def places(some: Sequence[Peak], ax: Axes) -> Axes:
+    """Where the test loss peaks, over where the rule expects it, one point a setting.
+
+    Args:
+        some: Peaks.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    ax.plot([10, 200], [10, 200], color=plotting.BLACK, linewidth=1)
+    looks = {
+        50: (plotting.ORANGE, "s"),
+        100: (plotting.BLUE, "o"),
+        200: (plotting.GREEN, "^"),
+        400: (plotting.VERMILION, "D"),
+    }
+    for n, (color, marker) in looks.items():
+        group = [peak for peak in some if peak.setting.n_features == n]
+        expected = [peak.setting.expected for peak in group]
+        found = [peak.found for peak in group]
+        ax.plot(expected, found, marker, color=color, label=f"n = {n}", alpha=0.8)
+    ax.set(xscale="log", yscale="log", xlabel="expected (samples)", ylabel="found")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_ticks([10, 20, 50, 100, 200], ["10", "20", "50", "100", "200"])
     ax.minorticks_off()
     ax.legend()
     return ax

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from torch import Tensor
 
-from entk_book.studies.transformer import EASY, HARD, MODULUS, Outcome
+from entk_book.studies.restricted import LongRuns
+from entk_book.studies.transformer import EASY, EPOCHS, HARD, MODULUS, Outcome
 from entk_lib import plotting
 from entk_lib.toys.tasks.frequencies import KeyFrequencies
 
@@ -86,6 +87,33 @@ def powers(
     ax.set(title=title, xlabel="frequency")
     ax.grid(visible=False)
     return image
+
+
+def restricted_course(runs: LongRuns, seed: int, ax: Axes) -> Axes:
+    """Accuracies of one network through a long training, restricted to its waves and not.
+
+    Args:
+        runs: Of all networks.
+        seed: Of the one.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    looks = {
+        "restricted": (plotting.GREEN, "-"),
+        EASY: (plotting.SKY, "--"),
+        HARD: (plotting.BLUE, "-"),
+    }
+    labels = {"restricted": "restricted to its waves"}
+    for name, (color, style) in looks.items():
+        values = runs.series[seed][name]
+        label = labels.get(name, name)
+        ax.plot(runs.epochs, values, color=color, linestyle=style, label=label)
+    ax.axvline(EPOCHS, color=plotting.BLACK, linewidth=1, linestyle=":")
+    ax.set(title=f"seed {seed}", xlabel="epoch", ylim=(-0.02, 1.02))
+    ax.set_xticks([0, 4000, 8000], ["0", "4,000", "8,000"])
+    return ax
 
 
 def family_table(

@@ -42,6 +42,7 @@ def train_autoencoders(
     sparsity: float,
     n_features: int = N_FEATURES,
     n_samples: int = 500,
+    bias: bool = True,
     steps: int = 5000,
     record_every: int = 500,
 ) -> list[Autoencoder]:
@@ -56,6 +57,7 @@ def train_autoencoders(
         sparsity: Probability that a feature is absent from a sample.
         n_features: Features, and so outputs.
         n_samples: Samples of each network.
+        bias: Train the bias. Else it stays at its start, zero.
         steps: Updates.
         record_every: Steps between the losses that are kept.
 
@@ -80,6 +82,8 @@ def train_autoencoders(
     )
     starts = [TiedAutoencoder(n_features, n_hidden, seed=100 + s) for s in seeds]
     networks = copy.deepcopy(starts)
+    for network in networks:
+        network.bias.requires_grad_(bias)
     weights = superposition.importances(n_features)
     results = train_many(
         networks,
@@ -90,6 +94,8 @@ def train_autoencoders(
         gradients=closed_forms.tied_autoencoder(weights),
         record_every=record_every,
     )
+    for network in networks:
+        network.requires_grad_(True)  # the kernel is that of all parameters
     return [
         Autoencoder(seed, start, network, samples, result.history["loss"])
         for seed, start, network, samples, result in zip(

@@ -356,29 +356,3 @@ def first_size(values: Tensor, level: float, sizes: Sequence[int] = SIZES) -> in
     """
     above = (values.double().median(0).values >= level).tolist()
     return next(size for i, size in enumerate(sizes) if all(above[i:]))
-
-
-def expected_peak(sparsity: float) -> float:
-    """The number of samples that hold as many present features as there are parameters.
-
-    Args:
-        sparsity: Probability that a feature is absent from a sample.
-
-    Returns:
-        Samples.
-    """
-    return N_PARAMETERS / (N_FEATURES * (1 - sparsity))
-
-
-def is_near(expected: int | float, peak: int | float) -> bool:
-    """Whether a peak lies where it is expected, on a grid of factors of two.
-
-    Args:
-        expected: Samples.
-        peak: Samples.
-
-    Returns:
-        Whether they are a factor of two apart, or less.
-    """
-    most = 2 * (1 + 1e-9)  # expected sizes are not whole in floating point
-    return expected / most <= peak <= most * expected

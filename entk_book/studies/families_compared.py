@@ -1,8 +1,6 @@
-"""Chapter 7, planted families and other ways: how much noise it stands, who else can."""
+"""Chapter 7, other ways to the families: rotations, graphs, spans without a kernel."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
@@ -12,21 +10,18 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 import entk_lib as entk
-from entk_book.studies.adders import MODULUS, Adder
+from entk_book.studies.adders import MODULUS, Adder, eigenspaces
 from entk_book.studies.rotated_waves import graphs
+from entk_book.studies.side_by_side import side_by_side
 from entk_book.studies.without_the_group import (
-    N_FREQUENCIES,
     SPACES,
     Judged,
     Spaces,
     energies,
-    judge,
     neurons,
     true_waves,
 )
 from entk_lib.toys.models import QuadraticMLP
-
-SIGNALS = (0.2, 0.3, 0.45, 0.7, 0.85)
 
 
 def independent_components(samples: Float[Tensor, "n k"]) -> Float[Tensor, "k k"]:
@@ -99,148 +94,6 @@ def indicators(*columns: Int[Tensor, " pairs"]) -> Float[Tensor, "pairs values"]
     one_hots = [F.one_hot(column).double() for column in columns]
     centred = torch.cat([h - h.mean(0) for h in one_hots], 1)
     return centred / centred.norm(dim=0)
-
-
-def planted(
-    signal: float, n_units: int, seed: int, chosen: Int[Tensor, " units"] | None = None
-) -> Float[Tensor, "pairs units"]:
-    """Units of known frequencies with noise, all inside the space of functions of a and b.
-
-    Each is one wave of a plus one of b of the same frequency, with random phases.
-
-    Args:
-        signal: Share of a unit's energy that is planted.
-        n_units: Number of units.
-        seed: Of phases and noise.
-        chosen: Index of each unit's frequency. ``None``: all in turn.
-
-    Returns:
-        What the units do.
-    """
-    planes = true_waves()["first"]
-    generator = torch.Generator().manual_seed(seed)
-    phases = 2 * math.pi * torch.rand(2, n_units, generator=generator).double()
-    weights = torch.stack([f(phase) for phase in phases for f in (torch.cos, torch.sin)])
-    if chosen is None:
-        chosen = torch.arange(n_units) % N_FREQUENCIES
-    wave = torch.einsum("nmd,dm->nm", planes[:, chosen], weights / 2**0.5)
-    size = 4 * N_FREQUENCIES
-    noise = torch.randn(size, n_units, generator=generator).double() / size**0.5
-    return signal**0.5 * wave + (1 - signal) ** 0.5 * planes.flatten(1) @ noise
-
-
-@dataclass(frozen=True)
-class Recovery:
-    """How planted families are recovered, over the signal.
-
-    Attributes:
-        signals: Share of a unit's energy that is planted.
-        judged: By signal, one a draw.
-    """
-
-    signals: Sequence[float]
-    judged: Sequence[Sequence[Judged]]
-
-    @property
-    def means(self) -> Float[Tensor, "draws signals"]:
-        """Mean shared dimensions."""
-        return torch.tensor([[one.mean for one in row] for row in self.judged]).T
-
-    @property
-    def never(self) -> float:
-        """The largest signal at which families were found in no draw."""
-        return max(s for s, n in self._counts() if n == 0)
-
-    @property
-    def always(self) -> float:
-        """The smallest signal at which families were found in every draw."""
-        return min(s for s, n in self._counts() if n == len(self.judged[0]))
-
-    def _counts(self) -> list[tuple[float, int]]:
-        numbers = [sum(one.found.found for one in row) for row in self.judged]
-        return list(zip(self.signals, numbers, strict=True))
-
-
-def recovery(
-    n_units: int, signals: Sequence[float] = SIGNALS, n_draws: int = 3
-) -> Recovery:
-    """Look for planted families at several signals.
-
-    Args:
-        n_units: Number of units.
-        signals: Share of a unit's energy that is planted.
-        n_draws: Draws at each.
-
-    Returns:
-        What was found.
-    """
-    planes = true_waves()["first"]
-    return Recovery(
-        signals,
-        [
-            [
-                judge(planes.flatten(1), planted(signal, n_units, seed), planes)
-                for seed in range(n_draws)
-            ]
-            for signal in tqdm(signals, desc="noise", delay=2, leave=False)
-        ],
-    )
-
-
-def uneven_recovery(signal: float = 0.6, n_draws: int = 3) -> list[Judged]:
-    """Look for planted families of which every other one is twice as large.
-
-    Args:
-        signal: Share of a unit's energy that is planted.
-        n_draws: Number of draws.
-
-    Returns:
-        What was found, one a draw.
-    """
-    planes = true_waves()["first"]
-    twice = torch.arange(N_FREQUENCIES) % 2 + 1
-    chosen = torch.arange(N_FREQUENCIES).repeat_interleave(24 * twice)
-    return [
-        judge(planes.flatten(1), planted(signal, len(chosen), seed, chosen), planes)
-        for seed in range(n_draws)
-    ]
-
-
-def strongest_shares(adders: Sequence[Adder], spaces: Sequence[Spaces]) -> list[float]:
-    """How much of a unit's part in the first eigenspace is one frequency, on average.
-
-    Args:
-        adders: Trained networks.
-        spaces: Their eigenspaces.
-
-    Returns:
-        From 0 to 1, one a seed.
-    """
-    planes, found = true_waves()["first"], []
-    for adder, space in zip(adders, spaces, strict=True):
-        basis = space["first"]
-        inside = basis.T @ neurons(adder.network, adder.x)["first"]
-        inside = inside / inside.norm(dim=0)
-        found.append(float(energies(basis @ inside, planes).amax(1).mean()))
-    return found
-
-
-def found_with_half(adders: Sequence[Adder], spaces: Sequence[Spaces]) -> list[bool]:
-    """Whether half of the units are enough to find the first eigenspace's families.
-
-    Args:
-        adders: Trained networks.
-        spaces: Their eigenspaces.
-
-    Returns:
-        One answer a seed.
-    """
-    found = []
-    for adder, space in zip(adders, spaces, strict=True):
-        columns = neurons(adder.network, adder.x)["first"]
-        half = columns[:, : columns.shape[1] // 2]
-        found.append(entk.find_families(space["first"], half, n_surrogates=3).found)
-    return found
 
 
 def helped(
@@ -351,7 +204,10 @@ def all_ways(
     for i, adder in enumerate(tqdm(adders, desc="seeds", delay=2, leave=False)):
         graph = own_graph(adder.network, adder.x)
         sharing.append(float(((graph < 0) & (gram == 1)).sum() / (graph < 0).sum()))
-        for name, columns in neurons(adder.network, adder.x).items():
+        does = neurons(adder.network, adder.x)
+        beside = side_by_side([adder.x, does["second"]], [1.0, 1.0])
+        no_derivative = eigenspaces(entk.kernel_spectrum(beside, k=4 * MODULUS - 3))
+        for name, columns in does.items():
             basis, planes = spaces[i][name], truth[name]
             vectors = {
                 "eigenvectors": basis,
@@ -363,9 +219,13 @@ def all_ways(
             }
             found = {way: helped(v, planes) for way, v in vectors.items()}
             found["find_families"] = results["trained", name][i].mean
-            free = free_of_kernel if name == "first" else interactions(columns)
-            bare = entk.find_families(free, columns, n_surrogates=1).bases
-            found["no kernel"] = float(entk.match_families(bare, planes).mean())
+            spans = {
+                "no kernel": free_of_kernel if name == "first" else interactions(columns),
+                "inputs and activations": no_derivative[name],
+            }
+            for way, free in spans.items():
+                bare = entk.find_families(free, columns, n_surrogates=1).bases
+                found[way] = float(entk.match_families(bare, planes).mean())
             for way, shared in found.items():
                 ways.setdefault(way, {space: [] for space in SPACES})[name].append(shared)
     return ways, min(sharing)

@@ -1,6 +1,6 @@
-"""Chapter 7, two other networks, and the ledger."""
+"""Chapter 7, two other networks: toy models of superposition, and Transformers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,10 +10,8 @@ from tqdm import tqdm
 
 import entk_lib as entk
 from entk_book import stored
-from entk_book.ledger import Claim
 from entk_book.studies.autoencoders import Autoencoder
-from entk_book.studies.spans import at_least, at_most
-from entk_book.studies.without_the_group import SPACES, Judged, energies
+from entk_book.studies.without_the_group import energies
 from entk_lib import Families
 from entk_lib.toys.models import ModularTransformer
 from entk_lib.toys.tasks import frequencies, modular_addition, superposition
@@ -209,92 +207,6 @@ def vote(
     return entk.find_families(basis, units)
 
 
-def claims(
-    results: Mapping[tuple[str, str], Sequence[Judged]],
-    coded: Sequence[Coded],
-    transformers: Sequence[Voted],
-    fresh: Sequence[Voted],
-) -> list[Claim]:
-    """What this chapter claims, by bars that were set before the runs.
-
-    Args:
-        results: Families of the adders and of both nulls.
-        coded: Of the toy models of superposition.
-        transformers: Of the Transformers.
-        fresh: Of Transformers that no choice was made on.
-
-    Returns:
-        The ledger's rows.
-    """
-    new, unpublished, rows = "new here", "not published", []
-    for name in SPACES:
-        group = results["trained", name]
-        complete = sum(one.found.found and one.is_complete for one in group)
-        means = [one.mean for one in group]
-        rows += [
-            Claim(
-                f"all 14 frequencies found without the group, {name} eigenspace",
-                unpublished,
-                f"{complete} of {len(group)} seeds",
-                complete >= 9,
-                new,
-                "9 of 10 seeds, each 3 of 4 dimensions",
-            ),
-            Claim(
-                f"shared with the waves, {name} eigenspace",
-                unpublished,
-                f"mean at least {at_least(means)} of 4 in every seed",
-                min(means) >= 3.6,
-                new,
-                "every seed at least 3.6",
-            ),
-        ]
-    nulls = [
-        one for (state, _), group in results.items() for one in group if state != "trained"
-    ]
-    n_found, means = sum(one.found.found for one in nulls), [one.mean for one in nulls]
-    of_coded = [family for one in coded for family in (one.outputs, one.hidden)]
-    return [
-        *rows,
-        Claim(
-            "untrained networks and shuffled units do not pass",
-            unpublished,
-            f"found in {n_found} of {len(nulls)}, mean at most {at_most(means)} of 4",
-            n_found == 0 and max(means) < 1,
-            new,
-            "none found, none above 1",
-        ),
-        Claim(
-            "families in superposition, by the same procedure",
-            unpublished,
-            f"found in {sum(one.found for one in of_coded)} of {len(of_coded)}",
-            any(one.found for one in of_coded),
-            new,
-            "found at all",
-        ),
-        Claim(
-            "families in the Transformer, in the kernel's modes",
-            unpublished,
-            found_in(transformers, "modes"),
-            _most_found(transformers, "modes"),
-            new,
-            "found in most seeds that generalise",
-        ),
-        *(
-            Claim(
-                f"the same in principal components of its units, {name}",
-                unpublished,
-                found_in(group, "components")
-                + f"; untrained: {_count(group, 'untrained')}",
-                _most_found(group, "components") and not _count(group, "untrained"),
-                new,
-                "found in most seeds that generalise, in none untrained",
-            )
-            for name, group in (("seeds looked at", transformers), ("fresh", fresh))
-        ),
-    ]
-
-
 def found_in(group: Sequence[Voted], which: str) -> str:
     """In how many Transformers families are found, and in how many that generalise.
 
@@ -306,9 +218,10 @@ def found_in(group: Sequence[Voted], which: str) -> str:
         Text.
     """
     general = generalised(group)
+    of_these = n_found(general, which)
     return (
-        f"found in {_count(group, which)} of {len(group)} seeds, {_count(general, which)} "
-        f"of the {len(general)} that generalise"
+        f"found in {n_found(group, which)} of {len(group)} seeds, {of_these} of the "
+        f"{len(general)} that generalise"
     )
 
 
@@ -324,10 +237,14 @@ def generalised(group: Sequence[Voted]) -> list[Voted]:
     return [one for one in group if one.accuracy > 0.95]
 
 
-def _count(group: Sequence[Voted], which: str) -> int:
+def n_found(group: Sequence[Voted], which: str) -> int:
+    """In how many Transformers families are found.
+
+    Args:
+        group: One a seed.
+        which: ``"modes"``, ``"components"`` or ``"untrained"``.
+
+    Returns:
+        Their number.
+    """
     return sum(getattr(one, which).found for one in group)
-
-
-def _most_found(group: Sequence[Voted], which: str) -> bool:
-    general = generalised(group)
-    return 2 * _count(general, which) > len(general)

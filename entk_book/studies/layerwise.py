@@ -12,7 +12,7 @@ import entk_lib as entk
 from entk_book.ledger import Claim
 from entk_book.studies.adders import Adder, family_overlaps, ratio_after, train_adders
 from entk_book.studies.autoencoders import Autoencoder
-from entk_book.studies.spans import at_most, span
+from entk_book.studies.spans import at_most, in_most, span
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import superposition
 
@@ -303,9 +303,9 @@ def claims(
             "the first layer alone shows the first cliff",
             "after 57",
             f"first layer {one}, second layer {two} of {n_seeds} seeds",
-            one >= 9 and two <= 1,
+            in_most(one, n_seeds) and in_most(n_seeds - two, n_seeds),
             "Lin 2025",
-            "first 9 of 10, second at most 1",
+            "in most seeds there, in most not",
         ),
         Claim(
             "sums and differences come with the second layer",

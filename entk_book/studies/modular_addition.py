@@ -18,7 +18,7 @@ from entk_book.studies.adders import (
     family_overlaps,
     train_adders,
 )
-from entk_book.studies.spans import predicted, within
+from entk_book.studies.spans import in_most, predicted, within
 from entk_book.studies.spans import span as collapsed_span
 from entk_lib import Spectrum
 from entk_lib.toys.models import QuadraticMLP
@@ -307,34 +307,34 @@ def claims(
             "test accuracy passes 50 %",
             "steps 80 to 90",
             f"steps {span(half)}",
-            sum(80 <= t <= 90 for t in half) >= 9,
+            in_most(sum(80 <= t <= 90 for t in half), n_seeds),
             public,
-            "9 of 10 seeds",
+            "most seeds",
         ),
         Claim(
             "test accuracy passes 95 %",
             "steps 100 to 110",
             f"steps {span(learned)}",
-            sum(100 <= t <= 110 for t in learned) >= 9,
+            in_most(sum(100 <= t <= 110 for t in learned), n_seeds),
             public,
-            "9 of 10 seeds",
+            "most seeds",
         ),
         Claim(
             "a cliff after 57",
             "57",
             f"found in {found[N_ONE]} of {n_seeds} seeds",
-            found[N_ONE] >= 9,
+            in_most(found[N_ONE], n_seeds),
             "Lin 2025",
-            "9 of 10 seeds",
+            "most seeds",
         ),
         Claim(
             "a cliff after 113",
             "113",
             f"largest drop beyond the first in {at_two} of {n_seeds} seeds, a ratio of "
             f"1.3 or more in {found[N_TWO]}",
-            at_two >= 9,
+            in_most(at_two, n_seeds),
             "Lin 2025",
-            "9 of 10 seeds",
+            "most seeds",
         ),
         Claim(
             "modes 57 to 112 and the sum family",

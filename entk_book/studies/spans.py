@@ -122,3 +122,55 @@ def within(published: float, numbers: Iterable[float], level: float = 0.95) -> b
     """
     low, high = predicted(numbers, level)
     return low <= published <= high
+
+
+def least_share(hits: int, n: int, level: float = 0.95) -> float:
+    """The smallest share of all seeds that a count over a few of them allows.
+
+    Args:
+        hits: Seeds that do it.
+        n: Seeds that were tried.
+        level: Confidence that the share is not smaller.
+
+    Returns:
+        One-sided lower bound, from 0 to 1.
+
+    Raises:
+        ValueError: If the count is not between 0 and ``n``, or nothing was tried.
+
+    References:
+        Clopper and Pearson (1934), Biometrika 26.
+
+    Example:
+        >>> [round(least_share(hits, n), 2) for hits, n in ((10, 10), (9, 10), (4, 5))]
+        [0.74, 0.61, 0.34]
+    """
+    if n < 1 or not 0 <= hits <= n:
+        raise ValueError(f"hits must be from 0 to n, and n at least 1, got {hits} of {n}.")
+    if hits == 0:
+        return 0.0
+    return float(stats.beta.ppf(1 - level, hits, n - hits + 1))
+
+
+def in_most(hits: int, n: int, level: float = 0.95) -> bool:
+    """Whether a count over a few seeds shows that most seeds do it.
+
+    This is the book's rule for every count: 5 of 5 pass and 9 of 10, 4 of 5 and 8 of 10 do
+    not.
+
+    Args:
+        hits: Seeds that do it.
+        n: Seeds that were tried.
+        level: As in `least_share`.
+
+    Returns:
+        Whether more than half of all seeds do, with this confidence.
+
+    Raises:
+        ValueError: As in `least_share`.
+
+    Example:
+        >>> in_most(5, 5), in_most(9, 10), in_most(4, 5), in_most(8, 10)
+        (True, True, False, False)
+    """
+    return least_share(hits, n, level) > 0.5

@@ -105,6 +105,17 @@ class Outcome:
         return {seed: entry[kind] for seed, entry in self.accuracies.items()}
 
     @property
+    def n_overall(self) -> int:
+        """Seeds that are right on 95 % of all test pairs, mirrored or not."""
+        passed = 0
+        for seed, entry in self.accuracies.items():
+            rows = mirrors(seed)
+            sizes = {kind: len(rows[kind]) for kind in (EASY, HARD)}
+            right = sum(entry[kind] * size for kind, size in sizes.items())
+            passed += right >= 0.95 * sum(sizes.values())
+        return passed
+
+    @property
     def order(self) -> list[int]:
         """Seeds, those that answer the hard pairs worst before the others."""
         hard = self.of(HARD)

@@ -1,4 +1,4 @@
-"""Chapter 6, the overlaps: families in leading and next modes, over training; ledger."""
+"""Chapter 6, the overlaps: families in leading and next modes, over training."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,14 +9,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 import entk_lib as entk
-from entk_book.ledger import Claim
 from entk_book.studies.spans import span as collapsed_span
 from entk_book.studies.transformer import (
-    EASY,
     HARD,
     MODULUS,
     N_MODES,
-    Outcome,
     accuracies,
     frequencies_of,
     network,
@@ -207,127 +204,3 @@ def separation(points: Float[Tensor, "n 3"], quantity: int) -> Separation:
     """
     accuracy, values = points[:, -1], points[:, quantity]
     return Separation(values[accuracy < 0.1], values[accuracy > 0.95])
-
-
-def claims(
-    *,
-    ended: Outcome,
-    rows: Mapping[str, Sequence[float]],
-    at_400: Mapping[str, float],
-    query: tuple[int, int],
-    gram_gains: Sequence[float],
-    average_gains: Sequence[float],
-    separated: Separation,
-) -> list[Claim]:
-    """What was published of the Transformer, and what is new, beside ours.
-
-    Args:
-        ended: How all seeds end.
-        rows: The table's rows for the seeds that generalise.
-        at_400: Accuracies of seed 0 at epoch 400.
-        query: Seeds in which the query's kernel has a cliff after 4, trained and untrained.
-        gram_gains: Symmetric waves in the inputs' Gram matrix less those in the kernel.
-        average_gains: Those in the class-averaged kernel less those in the mean logit's.
-        separated: The overlap with sums by accuracy.
-
-    Returns:
-        The ledger's rows.
-    """
-    lin, new, unpublished = "Lin 2025", "new here", "not published"
-    n_general, n_seeds = len(ended.general), len(ended.accuracies)
-
-    def of_row(row: str, text: str, published: str, source: str) -> Claim:
-        values = rows[row]
-        percent = span([100 * value for value in values], digits=0)
-        return Claim(
-            text,
-            published,
-            f"{percent} % of the family, {n_general} seeds",
-            min(values) >= 0.75,
-            source,
-            "every seed at least 75 %",
-        )
-
-    return [
-        of_row(
-            "unembedding, leading: sum",
-            "unembedding's leading modes are waves of the sum",
-            "3.96 of 4",
-            lin,
-        ),
-        of_row(
-            "unembedding, next: symmetric",
-            "unembedding's next modes are symmetric waves",
-            "3.94 of 4",
-            lin,
-        ),
-        Claim(
-            "the network groks within 4,000 epochs",
-            "yes, one network",
-            f"{n_general} of {n_seeds} seeds",
-            n_general > n_seeds / 2,
-            lin,
-            "most seeds right on 95 % of the pairs with untrained mirror",
-        ),
-        *(
-            of_row(row, text, unpublished, new)
-            for row, text in (
-                (
-                    "MLP out, leading: symmetric",
-                    "MLP out's leading modes are symmetric waves",
-                ),
-                ("MLP out, next: sum", "MLP out's next modes are waves of the sum"),
-                (
-                    "MLP in, leading: symmetric",
-                    "MLP in's leading modes are symmetric waves",
-                ),
-                (
-                    "attention out, leading: symmetric",
-                    "attention output's leading modes are symmetric waves",
-                ),
-            )
-        ),
-        Claim(
-            "half of the test set is answered by a + b = b + a alone",
-            unpublished,
-            f"epoch 400, seed 0: {at_400[EASY]:.2f} with the mirror trained, "
-            f"{at_400[HARD]:.2f} without",
-            at_400[EASY] > 0.8 and at_400[HARD] < 0.1,
-            new,
-            "above 0.8 and below 0.1",
-        ),
-        Claim(
-            "the query's kernel has one mode a head",
-            unpublished,
-            f"cliff after 4 in {query[0]} of {n_general} seeds, untrained {query[1]}",
-            query[0] == n_general and not query[1],
-            new,
-            "all seeds, none untrained",
-        ),
-        Claim(
-            "in MLP in and attention output, the Gram matrix of the inputs "
-            "shows the waves better than the kernel",
-            unpublished,
-            f"{sum(gain > 0 for gain in gram_gains)} of {len(gram_gains)} comparisons",
-            min(gram_gains) > 0,
-            new,
-            "all comparisons",
-        ),
-        Claim(
-            "the class-averaged kernel shows the waves better than that of the mean logit",
-            unpublished,
-            f"{sum(gain > 0 for gain in average_gains)} of {len(average_gains)} "
-            "comparisons",
-            min(average_gains) > 0,
-            new,
-            "all comparisons",
-        ),
-        Claim(
-            "overlap with sums separates networks that generalise from those that do not",
-            "rises with grokking",
-            f"{span(separated.every)} against {span(separated.none)}",
-            separated.gap > 0.1,
-            new,
-            "a gap above 0.1 between the ranges",
-        ),
-    ]

@@ -11,6 +11,7 @@ import entk_lib as entk
 from entk_book.figures import without_the_group as figures
 from entk_book.studies import families_compared as compared
 from entk_book.studies import families_elsewhere as elsewhere
+from entk_book.studies import families_in_noise as in_noise
 from entk_book.studies import without_the_group as study
 from entk_book.studies.adders import MODULUS, Adder
 from entk_book.studies.autoencoders import train_autoencoders
@@ -106,13 +107,13 @@ def test_halves_of_planted_families_are_tokens_and_sums(adder, results):
 
 
 def test_units_of_one_frequency_are_all_of_it_and_mixed_ones_are_not(adder, spaces):
-    pure = compared.strongest_shares([adder], spaces["trained"])
+    pure = in_noise.strongest_shares([adder], spaces["trained"])
     assert pure == pytest.approx([1], abs=1e-3)
     mixed = copy.deepcopy(adder.network)
     with torch.no_grad():
         mixed.first.weight += mixed.first.weight.roll(PHASES**2, 0)
     other = replace(adder, network=mixed)
-    assert compared.strongest_shares([other], spaces["trained"])[0] < 0.75
+    assert in_noise.strongest_shares([other], spaces["trained"])[0] < 0.75
 
 
 def test_only_the_first_half_of_the_units_is_asked(adder, spaces):
@@ -122,11 +123,11 @@ def test_only_the_first_half_of_the_units_is_asked(adder, spaces):
         with torch.no_grad():
             network.first.weight[noisy] = adder.start.first.weight[noisy]
         other = replace(adder, network=network)
-        assert compared.found_with_half([other], spaces["trained"]) == [expected]
+        assert in_noise.found_with_half([other], spaces["trained"]) == [expected]
 
 
 def test_uneven_families_are_recovered():
-    (one,) = compared.uneven_recovery(signal=0.9, n_draws=1)
+    (one,) = in_noise.uneven_recovery(signal=0.9, n_draws=1)
     assert one.found.found
     sizes = one.found.members.bincount(minlength=14).sort().values
     assert sizes.tolist() == [24] * 7 + [48] * 7

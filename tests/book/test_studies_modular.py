@@ -6,6 +6,7 @@ import torch
 import entk_lib as entk
 from entk_book.studies import (
     families_compared,
+    families_in_noise,
     grokking,
     grokking_onsets,
     layerwise,
@@ -328,23 +329,23 @@ class TestWithoutTheGroup:
         planes = without_the_group.true_waves()["first"]
         span = planes.flatten(1)
         found = without_the_group.judge(
-            span, families_compared.planted(0.9, 512, 0), planes
+            span, families_in_noise.planted(0.9, 512, 0), planes
         )
         assert found.found.found
         assert len(found.found.bases) == 14
         assert found.is_complete
-        noise = families_compared.planted(0.0, 512, 0)
+        noise = families_in_noise.planted(0.0, 512, 0)
         assert not without_the_group.judge(span, noise, planes).found.found
 
     def test_recovery_says_where_it_begins(self):
         planes = without_the_group.true_waves()["first"]
         yes = without_the_group.judge(
-            planes.flatten(1), families_compared.planted(0.9, 512, 0), planes
+            planes.flatten(1), families_in_noise.planted(0.9, 512, 0), planes
         )
         no = without_the_group.judge(
-            planes.flatten(1), families_compared.planted(0.0, 512, 0), planes
+            planes.flatten(1), families_in_noise.planted(0.0, 512, 0), planes
         )
-        found = families_compared.Recovery(
+        found = families_in_noise.Recovery(
             (0.1, 0.5, 0.9), [[no, no], [yes, no], [yes, yes]]
         )
         assert (found.never, found.always) == (0.1, 0.9)
@@ -389,7 +390,7 @@ class TestWithoutTheGroup:
     def test_a_summary_counts_seeds(self):
         planes = without_the_group.true_waves()["first"]
         yes = without_the_group.judge(
-            planes.flatten(1), families_compared.planted(0.9, 512, 0), planes
+            planes.flatten(1), families_in_noise.planted(0.9, 512, 0), planes
         )
         told = without_the_group.summary("trained", [yes, yes])
         assert "families found in 2 of 2 seeds" in told

@@ -29,7 +29,7 @@ QUICK := chapters/template.ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help book quick test lint unit chapter-test browser-test browser portability chapters \
-	snapshots student zip lab oldest address bench clean
+	snapshots records student zip lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -94,6 +94,9 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 
 snapshots: $(READY)  ## train chapter 6's Transformers again and store them (8 minutes of one core)
 	$(BIN)/python book/make_snapshots.py
+
+records: $(READY)  ## run again the studies that are too long for a chapter (an hour and a half of one core)
+	$(BIN)/python book/make_records.py
 
 student: $(READY)  ## the notebooks without solutions, in _build/student
 	rm -rf _build/student

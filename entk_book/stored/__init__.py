@@ -1,4 +1,4 @@
-"""Trained networks that take too long to train in a chapter, and how they were trained."""
+"""Trained networks and tables that take too long for a chapter, and how they were made."""
 
 from entk_book.stored.transformers import (
     EPOCHS,

@@ -280,11 +280,11 @@ class TestRestricted:
         epochs = list(range(0, 8001, 200))
         series = {}
         for seed in range(10):
-            start = 5000 if seed < 5 else None
+            start = 5000 + 200 * seed if seed < 5 else None
             real = [0.96 if start and e >= start else slow_end for e in epochs]
             first = [0.96 if start and e >= start - leads else 0.3 for e in epochs]
             if seed < 5:
-                first[10] = early + 0.01 * seed
+                first[10] = early - 0.01 * seed
             series[seed] = {HARD: real, EASY: real, "restricted": first}
         return restricted.LongRuns(epochs, series)
 

@@ -16,11 +16,14 @@ from entk_book.figures import (
     without_the_group,
 )
 from entk_book.studies import modular_addition as study
+from entk_book.studies import peaks
 from entk_book.studies import transformer as transformers
 from entk_book.studies.grokking import Courses
+from entk_book.studies.restricted import LongRuns
 from entk_book.studies.superposition import Nulls
 from entk_book.studies.superposition_gates import Found
 from entk_book.studies.tangent_kernel import ANGLES, train_on_circle
+from entk_book.studies.transformer import EASY, HARD
 from entk_lib import Spectrum, plotting
 from entk_lib.toys.models import QuadraticMLP
 
@@ -197,12 +200,33 @@ def test_points_in_the_plane_have_rays_if_they_are_few(two):
 
 
 def test_peaks_stand_beside_where_they_are_expected(ax):
-    curves = {s: torch.tensor([[1.0, s]]) for s in (0.8, 0.9, 0.95)}
-    expected = {0.8: 15.0, 0.9: 30.0, 0.95: 60.0}
-    double_descent.peaks((8, 15), curves, expected, ax)
+    some = [
+        peaks.Peak(peaks.Setting(2, 100, s), (8, 15), torch.tensor([[1.0, s]]))
+        for s in (0.8, 0.9, 0.95)
+    ]
+    double_descent.peaks(some, ax)
     assert heights(ax, "S = 0.9").tolist() == pytest.approx([1, 0.9])
     lines = [line for line in ax.lines if line.get_linestyle() == "--"]
-    assert [line.get_xdata()[0] for line in lines] == [15, 30, 60]
+    assert [line.get_xdata()[0] for line in lines] == pytest.approx([15, 30, 60])
+
+
+def test_places_of_peaks_are_drawn_over_the_expected_ones(ax):
+    some = [
+        peaks.Peak(peaks.Setting(2, n, 0.9), (8, 32), torch.tensor([[1.0, 2.0]]))
+        for n in (50, 400, 400)
+    ]
+    double_descent.places(some, ax)
+    by_label = {line.get_label(): line for line in ax.lines}
+    assert by_label["n = 400"].get_xdata().tolist() == pytest.approx([30, 30])
+    assert by_label["n = 400"].get_ydata().tolist() == pytest.approx([32, 32])
+    assert len(by_label["n = 100"].get_xdata()) == 0
+
+
+def test_long_courses_are_drawn_restricted_and_not(ax):
+    series = {"restricted": [0.0, 1.0], EASY: [0.5, 0.9], HARD: [0.0, 0.2]}
+    transformer.restricted_course(LongRuns([0, 8000], {4: series}), 4, ax)
+    assert heights(ax, "restricted to its waves").tolist() == [0, 1]
+    assert heights(ax, HARD).tolist() == [0, 0.2]
 
 
 def test_bands_over_sizes_are_medians(two):

@@ -13,7 +13,7 @@ from entk_book.studies import families_compared as compared
 from entk_book.studies import families_elsewhere as elsewhere
 from entk_book.studies import families_in_noise as in_noise
 from entk_book.studies import without_the_group as study
-from entk_book.studies.adders import MODULUS, Adder
+from entk_book.studies.adders import MODULUS, Adder, train_adders
 from entk_book.studies.autoencoders import train_autoencoders
 from entk_lib import Families
 from entk_lib.toys.models import ModularTransformer, QuadraticMLP
@@ -133,6 +133,34 @@ def test_uneven_families_are_recovered():
     assert sizes.tolist() == [24] * 7 + [48] * 7
 
 
+def test_controls_are_trained_as_they_are_called(monkeypatch):
+    trained, judged_with = {}, []
+
+    def train(seeds, **options):
+        found = train_adders(seeds, steps=1, **options)
+        trained[len(trained)] = found[0]
+        return found
+
+    def judge(basis, columns, planes, gift=None):
+        judged_with.append((basis.shape, gift))
+        return study.Judged(families(2, found=len(judged_with) > 2), torch.ones(14))
+
+    monkeypatch.setattr(in_noise, "train_adders", train)
+    monkeypatch.setattr(in_noise, "judge", judge)
+    found = in_noise.controls(seeds=[3])
+    assert list(found) == list(in_noise.CONTROLS)
+    shuffled, little, half = trained.values()
+    assert [len(one.known) for one in (shuffled, little, half)] == [588, 252, 420]
+    assert not torch.equal(shuffled.y, little.y)
+    assert torch.equal(little.y, half.y)
+    assert judged_with == [((841, 56), None)] * 6
+    assert found["shuffled labels"].n_found("first") == 0
+    assert found["half of the pairs"].n_found("second") == 1
+    assert "second: found in 1 of 1; mean shared at most 1.0 of 4" in str(
+        found["half of the pairs"]
+    )
+
+
 def test_every_way_is_judged_by_the_same_waves(adder, spaces, results):
     pytest.importorskip("sklearn")
     ways, sharing = compared.all_ways([adder], spaces["trained"], results)
@@ -142,6 +170,7 @@ def test_every_way_is_judged_by_the_same_waves(adder, spaces, results):
         assert shared["given translations"] > 3.9
         assert shared["random rotation"] < 2
         assert shared["no kernel"] > 3.9
+        assert shared["inputs and activations"] > 3.9
         assert all(0 <= value <= 4 + 1e-6 for value in shared.values())
     assert 0 <= sharing <= 1
 

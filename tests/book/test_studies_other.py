@@ -12,16 +12,18 @@ from entk_book.studies import (
     memories_and_features,
     noisy_spectra,
     rich_training,
+    superposition_bias,
     superposition_gates,
     tangent_kernel,
     transformer,
     transformer_overlaps,
+    transformer_rivals,
 )
 from entk_book.studies import superposition as regimes
 from entk_book.studies.autoencoders import train_autoencoders
 from entk_lib import Spectrum
-from entk_lib.toys.models import TiedAutoencoder
-from entk_lib.toys.tasks import superposition
+from entk_lib.toys.models import ModularTransformer, TiedAutoencoder
+from entk_lib.toys.tasks import modular_addition, superposition
 from entk_lib.toys.tasks.frequencies import waves_at
 from entk_lib.training import adamw, train
 from entk_lib.training.schedules import scheduled, warmup_cosine
@@ -266,6 +268,62 @@ class TestSuperposition:
         assert found[1] == pytest.approx(expected)
 
 
+class TestBias:
+    def test_a_scaled_bias_is_the_same_function_written_otherwise(self, sparse):
+        one = sparse[0]
+        plain = superposition_bias.scaled_jacobian(one, "trained", 1.0)
+        kernel = entk.ntk_spectrum(one.network, one.x, k=5, outputs="flatten")
+        assert torch.allclose(
+            entk.factor_spectrum(plain, k=5).eigenvalues, kernel.eigenvalues, rtol=1e-4
+        )
+        n = one.network.weight.numel()
+        thrice = superposition_bias.scaled_jacobian(one, "trained", 3.0)
+        assert torch.equal(thrice[:, :n], plain[:, :n])
+        assert torch.allclose(thrice[:, n:], 3 * plain[:, n:])
+        start = superposition_bias.scaled_jacobian(one, "untrained", 1.0)
+        assert not torch.equal(start, plain)
+
+    def test_a_large_bias_has_its_cliff_and_a_small_one_has_not(self, sparse):
+        found = superposition_bias.scaled_bias(sparse[:1], "untrained", (0.1, 5.0))
+        assert found[0.1].n_with_cliff == 0
+        assert found[5.0].n_with_cliff == 1
+        assert found[5.0].ratios[0] > 5 > found[0.1].ratios[0]
+        assert "a cliff at 50 ± 1 in 1 of 1 seeds, none anywhere in 0" in str(found[5.0])
+
+    def test_a_bias_that_is_not_trained_stays_zero(self):
+        (free,), (fixed,) = (
+            train_autoencoders([0], n_hidden=5, sparsity=0.9, steps=20, bias=bias)
+            for bias in (True, False)
+        )
+        assert free.network.bias.abs().max() > 0
+        assert fixed.network.bias.abs().max() == 0
+        assert fixed.network.bias.requires_grad
+        assert not torch.equal(fixed.network.weight, fixed.start.weight)
+
+    def test_networks_without_a_bias_are_asked_for_their_weights(self):
+        found = superposition_bias.without_bias([0], n_hidden=5, steps=20)
+        (one,) = train_autoencoders([0], n_hidden=5, sparsity=0.9, steps=20, bias=False)
+        spectrum = regimes.flattened_spectrum(one, "trained", 0.0, "weight")
+        features = superposition.feature_indicators(one.x)
+        expected = entk.subspace_overlap(regimes.top_vectors(spectrum), features)
+        assert found.shared[0] == pytest.approx(expected, rel=1e-4)
+        assert found.cliffs[0] == regimes.stops(spectrum)
+
+    def test_order_within_blocks_is_that_of_their_features_alone(self, monkeypatch, sparse):
+        aligned = torch.zeros(50, 50)
+        kept = torch.zeros(50, dtype=torch.bool)
+        kept[:20] = True
+        # Blocks in reverse order, features within each in order.
+        aligned[torch.arange(20) + 30, torch.arange(20)] = 1.0
+        aligned[torch.arange(30), torch.arange(30) + 20] = 1.0
+        monkeypatch.setattr(superposition_bias, "alignments", lambda *_: aligned)
+        monkeypatch.setattr(superposition_bias, "is_reconstructed", lambda _: kept)
+        found = superposition_bias.orders(sparse[:1])
+        assert found["all"][0] < -0.3
+        assert found["reconstructed"][0] == pytest.approx(1)
+        assert found["dropped"][0] == pytest.approx(1)
+
+
 class TestTransformer:
     def test_mirrors_split_the_test_pairs(self):
         rows = transformer.mirrors(0)
@@ -363,7 +421,45 @@ def grid():
     return double_descent.train_sizes(0.9, (3, 7), n_seeds=2, steps=20)
 
 
+class TestRivals:
+    def test_parts_side_by_side_count_alike(self):
+        model = ModularTransformer(29, seed=0, dtype=torch.float64)
+        pairs = modular_addition.all_pairs(29)
+        x = modular_addition.tokens(pairs, 29)
+        found = transformer_rivals.matrices(model, x)
+        beside = found["inputs and activations"]
+        assert float(beside.trace()) == pytest.approx(3)
+        tokens = torch.nn.functional.one_hot(x).double().flatten(1)
+        assert torch.equal(transformer_rivals.tokens_gram(x), tokens @ tokens.T)
+        reads = transformer.what_it_reads(model, x, ["mlp_out", "unembedding"])
+        grams = [tokens @ tokens.T, *reads.values()]
+        expected = sum(gram / gram.trace() for gram in grams)
+        assert torch.allclose(beside, expected)
+
+    def test_shares_are_of_the_leading_modes(self, monkeypatch):
+        waves = waves_at(29, [3])
+        planted = waves["sum"] @ waves["sum"].T
+        monkeypatch.setattr(transformer_rivals, "matrices", lambda *_: {"way": planted})
+        monkeypatch.setattr(
+            entk,
+            "kernel_spectrum",
+            lambda kernel, k: Spectrum(torch.ones(2), waves["sum"], 2.0),
+        )
+        found = transformer_rivals.shares([0], {0: [3]}, torch.zeros(1, 3).long())
+        assert found["way"]["sum"] == pytest.approx([1])
+        assert found["way"]["symmetric"] == pytest.approx([0], abs=1e-6)
+
+
 class TestDoubleDescent:
+    def test_ridges_are_scanned_at_one_size(self, grid):
+        fresh = superposition.sample(5, 100, 0.9, seed=9)
+        found = memories_and_features.scan_ridges(grid, (1.0, 0.01), fresh=fresh, size=3)
+        assert found.shape == (2, 2)
+        (_, expected) = memories_and_features.regression(
+            grid.networks[3][1], grid.data[3][1], fresh, ridge=0.01, around="zero"
+        )
+        assert float(found[1, 1]) == pytest.approx(expected, rel=1e-4)
+
     def test_every_network_is_measured_on_its_own_data(self, grid):
         assert grid.sizes == (3, 7)
         found = grid.over(lambda network, x: len(x))
@@ -405,12 +501,6 @@ class TestDoubleDescent:
     def test_the_first_size_is_the_one_from_which_all_stay_above(self):
         values = torch.tensor([[5.0, 1.0, 6.0, 7.0], [5.0, 1.0, 6.0, 7.0]])
         assert double_descent.first_size(values, 5.0, (1, 2, 3, 4)) == 3
-
-    @pytest.mark.parametrize(("sparsity", "samples"), [(0.8, 15), (0.9, 30), (0.95, 60)])
-    def test_the_peak_is_expected_where_features_equal_parameters(self, sparsity, samples):
-        assert double_descent.expected_peak(sparsity) == pytest.approx(samples)
-        assert double_descent.is_near(samples, 2 * samples)
-        assert not double_descent.is_near(samples, samples / 2.05)
 
     def test_spectra_are_those_of_the_training_samples(self, grid):
         spectra = double_descent.training_spectra(grid)

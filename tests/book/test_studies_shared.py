@@ -1,5 +1,7 @@
 """What several chapters share: networks that add, autoencoders, ranges, two spectra."""
 
+import math
+
 import pytest
 import torch
 
@@ -7,7 +9,15 @@ import entk_lib as entk
 from entk_book.figures import common
 from entk_book.studies.adders import eigenspaces, family_overlaps, train_adders
 from entk_book.studies.autoencoders import train_autoencoders
-from entk_book.studies.spans import at_least, at_most, predicted, span, within
+from entk_book.studies.spans import (
+    at_least,
+    at_most,
+    in_most,
+    least_share,
+    predicted,
+    span,
+    within,
+)
 from entk_lib import Spectrum
 from entk_lib.toys.models import QuadraticMLP, TiedAutoencoder
 from entk_lib.toys.tasks import modular_addition, superposition
@@ -165,3 +175,22 @@ def test_the_trained_spectrum_is_drawn_before_the_untrained_one(ax):
     assert below.get_ydata() == pytest.approx([1, 0.25, 0.125])
     assert above.get_ydata() == pytest.approx([1, 0.5])
     assert ax.texts[0].get_text() == "1"
+
+
+@pytest.mark.parametrize(("hits", "n"), [(1, 3), (9, 10), (4, 5), (17, 20)])
+def test_the_least_share_gives_so_many_hits_one_time_in_twenty(hits, n):
+    share = least_share(hits, n)
+    tail = sum(
+        math.comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(hits, n + 1)
+    )
+    assert tail == pytest.approx(0.05)
+
+
+def test_a_count_shows_most_seeds_or_it_does_not():
+    shown = [(5, 5), (9, 10), (8, 12)]
+    assert [in_most(*count) for count in shown] == [True, True, False]
+    assert not in_most(0, 4)
+    assert in_most(4, 5, level=0.8)
+    for hits, n in ((3, 2), (-1, 2), (0, 0)):
+        with pytest.raises(ValueError, match="hits must be from 0 to n"):
+            least_share(hits, n)

@@ -1,0 +1,40 @@
+"""Run the studies that are too long for a chapter, and store their tables.
+
+Usage: python book/make_records.py [NAME ...]     (all of them: two hours of one core)
+
+Chapters read the tables with `entk_book.stored.records` and run a piece of each anew.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from entk_book import stored
+from entk_book.stored import records
+from entk_book.studies import grokking_ladder, peaks, restricted
+
+RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
+    "peaks": peaks.record,
+    "grokking_ladder": grokking_ladder.record,
+    "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
+}
+
+
+def main() -> None:
+    """Make the records that are asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECORDS))
+    names = parser.parse_args().names or list(RECORDS)
+    if unknown := set(names) - set(RECORDS):
+        parser.error(f"records are {', '.join(RECORDS)}, got {', '.join(sorted(unknown))}.")
+    for name in names:
+        start = time.perf_counter()
+        file = records.write(name, RECORDS[name]())
+        seconds = time.perf_counter() - start
+        print(f"{name}: {file} in {seconds:.0f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -95,7 +95,7 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 snapshots: $(READY)  ## train chapter 6's Transformers again and store them (8 minutes of one core)
 	$(BIN)/python book/make_snapshots.py
 
-records: $(READY)  ## run again the studies that are too long for a chapter (an hour and a half of one core)
+records: $(READY)  ## run again the studies that are too long for a chapter (an hour of one core)
 	$(BIN)/python book/make_records.py
 
 student: $(READY)  ## the notebooks without solutions, in _build/student

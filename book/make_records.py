@@ -1,6 +1,6 @@
 """Run the studies that are too long for a chapter, and store their tables.
 
-Usage: python book/make_records.py [NAME ...]     (all of them: two hours of one core)
+Usage: python book/make_records.py [NAME ...]     (all of them: an hour of one core)
 
 Chapters read the tables with `entk_book.stored.records` and run a piece of each anew.
 """

@@ -8,6 +8,9 @@ from entk_lib import _versions as _versions  # before the rest, which may need a
 from entk_lib import analytic, plotting, training
 from entk_lib._outputs import Outputs
 
+# edits
+from entk_lib.edits import Edit, tangent_edit
+
 # features
 from entk_lib.features import (
     Families,
@@ -72,6 +75,7 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Cliff",
+    "Edit",
     "Eigenspace",
     "Families",
     "KernelPlan",
@@ -113,6 +117,7 @@ __all__ = [
     "spectrum_cost",
     "split_by_token",
     "subspace_overlap",
+    "tangent_edit",
     "tasks",
     "torus_laplacian",
     "training",

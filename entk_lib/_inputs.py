@@ -91,6 +91,22 @@ def take(x: Inputs, index: slice | Tensor) -> Inputs:
     return tuple(part[index] for part in x)
 
 
+def joined(x: Inputs, other: Inputs) -> Inputs:
+    """The samples of one batch, then those of another of the same form."""
+    kinds = type(x).__name__, type(other).__name__
+    if kinds[0] != kinds[1] or len(leaves(x)) != len(leaves(other)):
+        raise ValueError(
+            f"both batches must have one form, got a {kinds[0]} of {len(leaves(x))} "
+            f"tensors and a {kinds[1]} of {len(leaves(other))}. Pass both as the model "
+            "takes them."
+        )
+    if isinstance(x, Tensor) and isinstance(other, Tensor):
+        return torch.cat([x, other])
+    if isinstance(x, dict) and isinstance(other, dict):
+        return {name: torch.cat([part, other[name]]) for name, part in x.items()}
+    return tuple(torch.cat(pair) for pair in zip(leaves(x), leaves(other), strict=True))
+
+
 def repeat(x: Inputs, count: int) -> Inputs:
     """Every sample ``count`` times in a row."""
     if isinstance(x, Tensor):

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from entk_book.studies.grokking import Courses
+from entk_book.studies.grokking_rungs import Ladder
 from entk_lib import plotting
 
 COLORS = {
@@ -147,4 +148,43 @@ def against_threshold(
         label="test accuracy above 10 %",
     )
     ax.set_title(name)
+    return ax
+
+
+def ladder(
+    found: Ladder, modulus: int, fractions: Sequence[float], names: Sequence[str], ax: Axes
+) -> Axes:
+    """When each sign sets in, over the share of the pairs trained on; a point a network.
+
+    Args:
+        found: All runs.
+        modulus: What the networks add by.
+        fractions: Shares of the pairs.
+        names: Quantities; the test accuracy is drawn where it passes 10 %.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    looks = ((plotting.GREEN, "^"), (plotting.BLUE, "o"), (plotting.SKY, "s"))
+    colors = dict(zip(names, looks, strict=False)) | {
+        "test accuracy": (plotting.VERMILION, "x")
+    }
+    for i, (name, (color, marker)) in enumerate(colors.items()):
+        points = []
+        for fraction in fractions:
+            runs = found.of(modulus, "learns", fraction)
+            onsets = (
+                found.left_chance(runs)
+                if name == "test accuracy"
+                else found.onsets(name, runs, modulus)
+            )
+            across = 100 * fraction + 0.7 * (i - (len(colors) - 1) / 2)
+            points += [(across, at) for at in onsets if at is not None]
+        x, y = zip(*points, strict=True) if points else ((), ())
+        ax.plot(x, y, marker, color=color, linestyle="none", label=name, alpha=0.8)
+    ax.set(yscale="log", xlabel="pairs trained on (%)", title=f"modulus {modulus}")
+    ax.set_yticks([30, 100, 300, 1000], ["30", "100", "300", "1,000"])
+    ax.set(ylim=(25, 1300), xlim=(100 * min(fractions) - 3, 100 * max(fractions) + 3))
+    ax.minorticks_off()
     return ax

@@ -1,4 +1,4 @@
-"""Chapter 4: the early sign over fractions and moduli, beside measures of the test set."""
+"""Chapter 4: trainings over fractions of the pairs and moduli, and what moves in them."""
 
 import copy
 from collections.abc import Sequence
@@ -10,13 +10,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import entk_lib as entk
-from entk_book.stored import records
 from entk_book.studies.adders import Adder, train_adders
-from entk_book.studies.grokking import CONTROLS, N_CALIBRATION
 from entk_book.studies.side_by_side import side_by_side
-from entk_book.studies.spans import span
 from entk_lib.toys.tasks import modular_addition
-from entk_lib.training import dynamics
 
 MODULI = (29, 23)
 FRACTIONS = (0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7)
@@ -181,162 +177,3 @@ def record() -> dict[str, Any]:
             for run in runs
         ],
     }
-
-
-Onset = int | float | None
-
-
-@dataclass(frozen=True)
-class Ladder:
-    """All runs: what was followed, over moduli, kinds and fractions.
-
-    Attributes:
-        times: Steps at which was looked.
-        runs: One entry a training.
-    """
-
-    times: list[int]
-    runs: Sequence[Run]
-
-    def of(self, modulus: int, kind: str, fraction: float | None = None) -> list[Run]:
-        """Some of the runs, in the order of their seeds.
-
-        Args:
-            modulus: What the networks add by.
-            kind: ``"learns"`` or one of the controls.
-            fraction: Share of the pairs. ``None``: any.
-
-        Returns:
-            Runs.
-        """
-        return [
-            run
-            for run in self.runs
-            if (run.modulus, run.kind) == (modulus, kind)
-            and fraction in (None, run.fraction)
-        ]
-
-    def threshold(self, name: str, modulus: int) -> float:
-        """Beyond what half of a modulus's controls do at any time, by 5 % of their range.
-
-        Args:
-            name: One of ``DIRECTIONS``.
-            modulus: Whose controls.
-
-        Returns:
-            The threshold.
-        """
-        sign = DIRECTIONS[name]
-        values = [
-            sign * value
-            for kind in CONTROLS
-            for run in self.of(modulus, kind)[:N_CALIBRATION]
-            for value in run.series[name]
-        ]
-        return sign * (max(values) + 0.05 * (max(values) - min(values)))
-
-    def onset(self, run: Run, name: str, threshold: float) -> Onset:
-        """When a quantity goes beyond a threshold, for three looks in a row.
-
-        Args:
-            run: One training.
-            name: One of ``DIRECTIONS``.
-            threshold: As `threshold` gives it.
-
-        Returns:
-            The step, or ``None``.
-        """
-        sign = DIRECTIONS[name]
-        values = [sign * value for value in run.series[name]]
-        return dynamics.find_onset(self.times, values, sign * threshold)
-
-    def onsets(self, name: str, runs: Sequence[Run], modulus: int) -> list[Onset]:
-        """Onsets of several runs by the threshold of one modulus.
-
-        Args:
-            name: One of ``DIRECTIONS``.
-            runs: Trainings, of this modulus or another.
-            modulus: Whose controls set the threshold.
-
-        Returns:
-            One entry a run.
-        """
-        threshold = self.threshold(name, modulus)
-        return [self.onset(run, name, threshold) for run in runs]
-
-    def left_chance(self, runs: Sequence[Run]) -> list[Onset]:
-        """When the test accuracy goes beyond 10 %.
-
-        Args:
-            runs: Trainings.
-
-        Returns:
-            One entry a run.
-        """
-        return [self.onset(run, "test accuracy", 0.1) for run in runs]
-
-    def ends(self, runs: Sequence[Run]) -> list[float]:
-        """Test accuracy at the last step.
-
-        Args:
-            runs: Trainings.
-
-        Returns:
-            One number a run.
-        """
-        return [run.series["test accuracy"][-1] for run in runs]
-
-    def alarms(self, name: str, modulus: int, threshold_of: int) -> tuple[int, int]:
-        """Controls that a threshold takes for networks that learn.
-
-        Args:
-            name: One of ``DIRECTIONS``.
-            modulus: Of the controls.
-            threshold_of: Whose controls set the threshold. If it is the same modulus, those
-                that did so are left out.
-
-        Returns:
-            How many, and of how many.
-        """
-        start = N_CALIBRATION if modulus == threshold_of else 0
-        held_back = [run for kind in CONTROLS for run in self.of(modulus, kind)[start:]]
-        found = self.onsets(name, held_back, threshold_of)
-        return sum(at is not None for at in found), len(found)
-
-
-def leads(early: Sequence[Onset], late: Sequence[Onset]) -> list[int | float]:
-    """By how many steps one onset comes before another.
-
-    Args:
-        early: One entry a run.
-        late: Likewise.
-
-    Returns:
-        A number for each run that has both.
-    """
-    pairs = zip(early, late, strict=True)
-    return [b - a for a, b in pairs if a is not None and b is not None]
-
-
-def told(onsets: Sequence[Onset]) -> str:
-    """How many onsets there are and when, as text.
-
-    Args:
-        onsets: One entry a run.
-
-    Returns:
-        Text.
-    """
-    found = [at for at in onsets if at is not None]
-    when = f" at step {span(found)}" if found else ""
-    return f"{len(found)} of {len(onsets)}{when}"
-
-
-def stored_ladder() -> Ladder:
-    """The stored runs of both moduli.
-
-    Returns:
-        What was followed in them.
-    """
-    found = records.read("grokking_ladder")
-    return Ladder(found["times"], [Run(**run) for run in found["runs"]])

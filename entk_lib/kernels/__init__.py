@@ -16,6 +16,7 @@ from entk_lib.kernels.jacobians import (
 from entk_lib.kernels.ntk_spectra import ntk_spectrum
 from entk_lib.kernels.operators import NTKOperator
 from entk_lib.kernels.readouts import Readout
+from entk_lib.kernels.solve import Solution, solve_tangent
 
 __all__ = [
     "CACHE_BYTES",
@@ -24,6 +25,7 @@ __all__ = [
     "NTKOperator",
     "ParameterPlan",
     "Readout",
+    "Solution",
     "SpectrumCost",
     "empirical_ntk",
     "explain_ntk",
@@ -32,5 +34,6 @@ __all__ = [
     "ntk_spectrum",
     "prepare",
     "sample_chunks",
+    "solve_tangent",
     "spectrum_cost",
 ]

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,23 +10,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs, _models
-from entk_lib._inputs import Data, Inputs
+from entk_lib._inputs import Data
 from entk_lib._outputs import Outputs
 from entk_lib._progress import progress
 from entk_lib.kernels.distributed import Ranks
 from entk_lib.kernels.engine import (
-    WORKING_BYTES,
     ChangedError,
     Problem,
     Wide,
     find_head,
     kernel_trace,
     prepare,
-    prove_rules,
     require_symmetric,
 )
-from entk_lib.kernels.pushes import Pushes
-from entk_lib.kernels.remembered import GRAPH_COPIES, Remembered
+from entk_lib.kernels.tangents import Chunks, Tangents, chunks_of
 
 
 class NTKOperator:
@@ -87,18 +84,17 @@ class NTKOperator:
         batch = _inputs.gathered(x)
         self._ranks = None if process_group is None else Ranks(process_group, timeout)
 
-        def check() -> tuple[Problem, int, list[slice], bool]:
+        def check() -> tuple[Problem, int, Chunks]:
             problem = prepare(model, batch, outputs, output_weights, parameters)
             require_symmetric(problem, outputs)
             budget = _checks.memory_budget(problem.device, memory)
-            return problem, budget, *_chunks_of(problem, batch, budget)
+            return problem, budget, chunks_of(problem, batch, budget)
 
         checked = check() if self._ranks is None else self._ranks.agree(check)
-        self._problem, self._budget, self._chunks, fits = checked
-        self._whole_chunks = self._chunks, fits
-        self._whole = self._problem
+        self._whole, self._budget, self._whole_chunks = checked
+        self._problem = self._whole
         self._own: tuple[Tensor, Tensor] | None = None
-        self._graphs: list[Remembered] | None = None
+        self._tangents: Tangents | None = None
         self._seen: tuple[object, ...] = ()
         self._x = batch
         self._own_rows = _inputs.n_samples(batch) * self._problem.maps.rows_per_sample
@@ -222,7 +218,7 @@ class NTKOperator:
         Raises:
             ValueError: If it is not finite.
         """
-        self._look()
+        tangents = self._look()
         maps = self._problem.maps.left
         own = vector[self._rows]
         result = torch.zeros_like(own)
@@ -230,10 +226,10 @@ class NTKOperator:
         singles = (maps.part(slice(c, c + 1)) for c in range(len(maps)))
         for part in [maps] if self._problem.by_row else singles:
             weights = own.reshape(-1, len(part))
-            pulled = self._pull(part.apply_transposed(weights))
+            pulled = tangents.pull(part.apply_transposed(weights))
             if self._ranks is not None:
                 self._ranks.add_up(pulled)
-            result += part.apply(self._push(pulled)).reshape(-1)
+            result += part.apply(tangents.push(pulled)).reshape(-1)
         if self._own is not None:
             left, right = self._own
             result += (left @ (right.mT @ own.double())).to(result)
@@ -242,103 +238,28 @@ class NTKOperator:
         _checks.require_finite("the kernel", result)
         return result
 
-    def _look(self) -> None:
+    def _look(self) -> Tangents:
         """Look at the model again where a parameter has changed since the last product."""
         _models.refuse_autocast(self._problem.device)
         model = self._whole.model
         now = tuple(
             (t.data_ptr(), t._version) for t in (*model.parameters(), *model.buffers())
         )
-        if self._seen == now:
-            return
+        if self._tangents is not None and self._seen == now:
+            return self._tangents
         if self._seen and isinstance(model, Wide):
             raise RuntimeError(
                 "the model, in half precision, has changed since its operator was made. "
                 "Make a new NTKOperator."
             )
-        self._seen, self._graphs, self._own = now, None, None
-        self._problem, (self._chunks, fits) = self._whole, self._whole_chunks
+        self._seen, self._own = now, None
+        self._problem, chunks = self._whole, self._whole_chunks
         head = find_head(self._whole, self._x) if self._ranks is None else None
         if head is not None and head.below is not None:
             # Below the last linear map as many passes as it is wide; its own part apart.
             with contextlib.suppress(ChangedError):  # some samples take another path
                 self._own = head.own_factors(self._x)
                 self._problem = head.below
-                self._chunks, fits = _chunks_of(head.below, self._x, self._budget)
-        self._pushes = Pushes(self._problem, self._budget)
-        if not fits:
-            return
-        chosen = self._problem.parameters
-        leaves = {name: p.clone().requires_grad_() for name, p in chosen.items()}
-        with contextlib.suppress(RuntimeError, NotImplementedError):
-            # Where it cannot be differentiated twice, other ways are tried.
-            self._graphs = [
-                Remembered(self._problem, leaves, x) for _, x in self._batches()
-            ]
-
-    def _batches(self) -> Iterator[tuple[slice, Inputs]]:
-        for chunk in self._chunks:
-            yield chunk, _inputs.take(self._x, chunk)
-
-    def _outputs(self, state: dict[str, Tensor], x: Inputs) -> Tensor:
-        problem = self._problem
-        frozen = _inputs.frozen_of(problem.model, state)
-        return _inputs.call_model(problem.model, {**frozen, **state}, x).reshape(
-            _inputs.n_samples(x), -1
-        )
-
-    def _pull(self, cotangents: Tensor) -> Tensor:
-        """J^T times output cotangents ``(n, C)``, as one vector over all parameters."""
-        if self._graphs is not None:
-            pairs = zip(self._graphs, self._chunks, strict=True)
-            pulled = [graph.pull(cotangents[chunk]) for graph, chunk in pairs]
-            return torch.stack(pulled).sum(0) if len(pulled) > 1 else pulled[0]
-        parameters = self._problem.parameters
-        total = torch.zeros(
-            sum(p.numel() for p in parameters.values()),
-            dtype=self.dtype,
-            device=self._problem.device,
-        )
-        with torch.inference_mode(False), torch.enable_grad(), torch.random.fork_rng():
-            leaves = {name: p.clone().requires_grad_() for name, p in parameters.items()}
-            for chunk, x in self._batches():
-                outputs = self._outputs(leaves, x)
-                if not outputs.requires_grad:
-                    continue
-                found = torch.autograd.grad(
-                    outputs,
-                    list(leaves.values()),
-                    cotangents[chunk].to(outputs.dtype),
-                    allow_unused=True,
-                    materialize_grads=True,
-                )
-                # The gradient of a sparse table is sparse.
-                total += torch.cat([g.to_dense().flatten() for g in found])
-        return total
-
-    def _push(self, direction: Tensor) -> Tensor:
-        """J times a vector over all parameters: tangents of the outputs, ``(n, C)``."""
-        if self._graphs is not None:
-            parts = [graph.push(direction) for graph in self._graphs]
-        else:
-            parts = [self._pushes(x, direction) for _, x in self._batches()]
-        return torch.cat(parts).to(self.dtype)
-
-
-def _chunks_of(problem: Problem, x: Inputs, budget: int) -> tuple[list[slice], bool]:
-    """Slices of samples whose passes fit, and whether the graphs of all of them do."""
-    saved = prove_rules(problem.model, problem.parameters, x).saved_bytes
-    # Forward mode holds a tangent beside each value.
-    each = max(1, 4 * saved)
-    held = 4 * sum(p.numel() * p.element_size() for p in problem.parameters.values())
-    if held + each > budget:
-        raise MemoryError(
-            f"products with the kernel would need {(held + each) / 2**30:.2g} GiB for one "
-            f"sample, expected at most {budget / 2**30:.2g} GiB. Pass fewer "
-            "parameters=[...]."
-        )
-    size = max(1, min(budget - held, WORKING_BYTES) // each)
-    n = _inputs.n_samples(x)
-    chunks = [slice(i, min(i + size, n)) for i in range(0, n, size)]
-    fits = held + GRAPH_COPIES * saved * n <= budget // 2
-    return chunks, fits
+                chunks = chunks_of(head.below, self._x, self._budget)
+        self._tangents = Tangents(self._problem, self._x, self._budget, chunks)
+        return self._tangents

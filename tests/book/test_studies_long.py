@@ -11,7 +11,13 @@ import entk_lib as entk
 import make_records
 from entk_book import stored
 from entk_book.stored import records
-from entk_book.studies import grokking_ladder, peaks, restricted, transformer
+from entk_book.studies import (
+    grokking_ladder,
+    grokking_rungs,
+    peaks,
+    restricted,
+    transformer,
+)
 from entk_book.studies.adders import train_adders
 from entk_book.studies.double_descent import loss
 from entk_book.studies.peaks import Peak, Setting
@@ -249,7 +255,7 @@ class TestLadder:
         runs = [
             grokking_ladder.Run(modulus, kind, 0.7, seed, level)
             for modulus in (29, 23)
-            for kind in grokking_ladder.CONTROLS
+            for kind in grokking_rungs.CONTROLS
             for seed in range(4)
         ]
         learns = {
@@ -258,7 +264,7 @@ class TestLadder:
         }
         runs.append(grokking_ladder.Run(29, "learns", 0.7, 60, learns))
         runs.append(grokking_ladder.Run(29, "learns", 0.5, 60, level))
-        return grokking_ladder.Ladder(times, runs)
+        return grokking_rungs.Ladder(times, runs)
 
     def test_thresholds_come_from_half_of_the_controls(self):
         ladder = self.ladder()
@@ -273,16 +279,16 @@ class TestLadder:
         ladder = self.ladder()
         (run,) = ladder.of(29, "learns", 0.7)
         assert ladder.ends([run]) == [0.9]
-        assert grokking_ladder.leads([10, None, 5], [15, 3, None]) == [5]
-        assert grokking_ladder.told([10, None, 30]) == "2 of 3 at step 10 to 30"
-        assert grokking_ladder.told([None]) == "0 of 1"
+        assert grokking_rungs.leads([10, None, 5], [15, 3, None]) == [5]
+        assert grokking_rungs.told([10, None, 30]) == "2 of 3 at step 10 to 30"
+        assert grokking_rungs.told([None]) == "0 of 1"
 
     def test_the_stored_runs_are_complete(self):
-        ladder = grokking_ladder.stored_ladder()
+        ladder = grokking_rungs.stored_ladder()
         assert tuple(ladder.times) == grokking_ladder.TIMES
         for modulus in grokking_ladder.MODULI:
             assert len(ladder.of(modulus, "learns")) == 40
-            for kind in grokking_ladder.CONTROLS:
+            for kind in grokking_rungs.CONTROLS:
                 assert len(ladder.of(modulus, kind)) == 6
         (run,) = (r for r in ladder.of(23, "learns", 0.7) if r.seed == 60)
         (adder,) = train_adders([60], modulus=23, steps=20, snapshot_every=5)

@@ -1,5 +1,7 @@
 """Products, traces and Lanczos of a kernel that is never stored."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from assertions import assert_close, assert_eigenpairs, refused
@@ -278,8 +280,10 @@ def test_products_need_no_forward_mode(name, outputs, remembers, monkeypatch):
         "vectors": torch.randn(6, 4),
     }[kind]
     if not remembers:
-        original = operators._chunks_of
-        monkeypatch.setattr(operators, "_chunks_of", lambda *a: (original(*a)[0], False))
+        original = operators.chunks_of
+        monkeypatch.setattr(
+            operators, "chunks_of", lambda *a: replace(original(*a), remembered=False)
+        )
     model = make()
     kernel = empirical_ntk(model, x, outputs=outputs)
     vector = torch.randn(len(kernel))
@@ -297,8 +301,10 @@ def test_a_frozen_table_with_a_largest_norm_is_not_written_to(remembers, monkeyp
     model = nn.Sequential(nn.Embedding(5, 3, max_norm=0.5), nn.Flatten(), nn.Linear(12, 2))
     model, x = model.double(), torch.randint(5, (6, 4))
     if not remembers:
-        original = operators._chunks_of
-        monkeypatch.setattr(operators, "_chunks_of", lambda *a: (original(*a)[0], False))
+        original = operators.chunks_of
+        monkeypatch.setattr(
+            operators, "chunks_of", lambda *a: replace(original(*a), remembered=False)
+        )
     before = model[0].weight.detach().clone()
     kernel = empirical_ntk(model, x, parameters="2")
     product = NTKOperator(model, x, parameters="2") @ torch.ones(6).double()

@@ -7,7 +7,7 @@ from cases import for_every_case, inputs
 from torch import nn
 
 from entk_lib import NTKOperator, empirical_ntk
-from entk_lib.kernels import operators
+from entk_lib.kernels import tangents
 
 
 class Counted(nn.Module):
@@ -31,10 +31,10 @@ def test_products_with_and_without_memory_are_the_same(case, outputs, monkeypatc
     vectors = inputs(kept.shape[0], 2, seed=5)
     expected = empirical_ntk(model, x, outputs=outputs) @ vectors
     assert_close(kept @ vectors, expected)
-    monkeypatch.setattr(operators, "GRAPH_COPIES", 10**12)
+    monkeypatch.setattr(tangents, "GRAPH_COPIES", 10**12)
     anew = NTKOperator(model, x, outputs=outputs)
     assert_close(anew @ vectors, expected)
-    assert anew._graphs is None
+    assert anew._tangents._graphs is None
 
 
 def test_the_model_runs_once_for_all_products():
@@ -52,7 +52,7 @@ def test_only_what_lies_above_the_first_chosen_parameter_is_kept():
     kernel = empirical_ntk(model, x, outputs="flatten", parameters="second")
     vector = inputs(10, seed=3)
     assert_close(operator @ vector, kernel @ vector)
-    (graph,) = operator._graphs
+    (graph,) = operator._tangents._graphs
     saved, nodes = set(), [graph._outputs.grad_fn]
     while nodes:
         node = nodes.pop()
@@ -119,4 +119,4 @@ def test_where_no_right_second_derivative_is_the_model_runs_anew(square):
     model, x, vector = Model().double(), inputs(5, 3), inputs(5, seed=3)
     operator = NTKOperator(model, x)
     assert_close(operator @ vector, empirical_ntk(model, x) @ vector)
-    assert operator._graphs is None
+    assert operator._tangents._graphs is None

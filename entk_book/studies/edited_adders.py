@@ -1,0 +1,233 @@
+"""Chapter 9: waves taken out of a network and put into it, through its kernel."""
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import entk_lib as entk
+from entk_book.studies.adders import MODULUS, Adder
+from entk_lib.toys.tasks import modular_addition
+
+N_FREQUENCIES = MODULUS // 2
+# Functions of a pair, and the directions on the torus in which their waves run. The first
+# four are the families of chapter 3; nothing in the task or in the network is about the
+# fifth, which is as smooth as a wave and of the same rank.
+DIRECTIONS = {
+    "a": (1, 0),
+    "sum": (1, 1),
+    "difference": (1, -1),
+    "a + 2b": (1, 2),
+}
+FUNCTIONS = (*DIRECTIONS, "random")
+
+
+def pair_function(name: str, frequency: int, seed: int = 0) -> Float[Tensor, "pairs 2"]:
+    """Two orthonormal functions of all pairs: a cosine and a sine, or random ones.
+
+    Args:
+        name: One of ``FUNCTIONS``.
+        frequency: Of the waves.
+        seed: Of random ones.
+
+    Returns:
+        Columns in float64.
+
+    Example:
+        >>> base = pair_function("a + 2b", 3)
+        >>> torch.allclose(base.T @ base, torch.eye(2, dtype=base.dtype))
+        True
+    """
+    pairs = modular_addition.all_pairs(MODULUS)
+    if name == "random":
+        generator = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(len(pairs), 2, generator=generator, dtype=torch.float64)
+        return torch.linalg.qr(drawn - drawn.mean(0)).Q
+    along = pairs.double() @ torch.tensor(DIRECTIONS[name], dtype=torch.float64)
+    angles = 2 * math.pi * frequency * along / MODULUS
+    waves = torch.stack([angles.cos(), angles.sin()], 1)
+    return waves / waves.norm(dim=0)
+
+
+def class_pattern(frequency: int) -> Float[Tensor, "2 classes"]:
+    """How a wave of the sum at this frequency shows in the right logits: by class.
+
+    Args:
+        frequency: Of the wave.
+
+    Returns:
+        Two rows; together of length 1.
+    """
+    angles = 2 * math.pi * frequency * torch.arange(MODULUS).double() / MODULUS
+    return torch.stack([angles.cos(), angles.sin()]) / MODULUS**0.5
+
+
+def put_in(
+    name: str, frequency: int, size: float, seed: int = 0
+) -> Float[Tensor, "pairs classes"]:
+    """A change of all logits: a function of the pair, times the pattern of the classes.
+
+    Args:
+        name: One of ``FUNCTIONS``: all have the same pattern, so that they differ in what
+            they say of a pair and in nothing else.
+        frequency: Of the function and of the pattern.
+        size: Length of the change.
+        seed: Of a random function.
+
+    Returns:
+        In float64.
+    """
+    change = pair_function(name, frequency, seed) @ class_pattern(frequency)
+    return size * change / change.norm()
+
+
+@torch.no_grad()
+def take_out(
+    network: nn.Module, x: Float[Tensor, "pairs inputs"], frequency: int, name: str = "sum"
+) -> Float[Tensor, "pairs classes"]:
+    """The change of the logits that leaves nothing of a wave in them.
+
+    Args:
+        network: In float64.
+        x: All pairs.
+        frequency: Of the wave.
+        name: One of ``DIRECTIONS``.
+
+    Returns:
+        In float64.
+    """
+    base = pair_function(name, frequency)
+    return -base @ (base.T @ network(x))
+
+
+def wave_energies(
+    logits: Float[Tensor, "pairs classes"], name: str = "sum"
+) -> Float[Tensor, " frequencies"]:
+    """Energy of the logits in the waves of a family, frequency by frequency.
+
+    Args:
+        logits: On all pairs.
+        name: One of ``DIRECTIONS``.
+
+    Returns:
+        From frequency 1 on.
+    """
+    return torch.stack(
+        [
+            (pair_function(name, k).T @ logits.double()).square().sum()
+            for k in range(1, N_FREQUENCIES + 1)
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What an edit on some pairs does to all others.
+
+    Attributes:
+        done: Share of the wanted change that is done there, along its direction.
+        off: How far the change is off its direction there: 0 along it, 1 across.
+        length: Of the change of parameters, relative to theirs.
+    """
+
+    done: float
+    off: float
+    length: float
+
+
+def spread(
+    network: nn.Module,
+    x: Float[Tensor, "pairs inputs"],
+    change: Float[Tensor, "pairs classes"],
+    share: float,
+    *,
+    seed: int = 0,
+    tolerance: float = 1e-4,
+) -> Spread:
+    """Edit a network on a random part of the pairs, and look at the others.
+
+    Args:
+        network: In float64; not changed.
+        x: All pairs.
+        change: Wanted change on all pairs.
+        share: Of the pairs that are edited.
+        seed: Of the draw.
+        tolerance: As in `entk_lib.tangent_edit`.
+
+    Returns:
+        What becomes of the pairs that were not edited.
+    """
+    edited, others = modular_addition.split(len(x), share, seed=seed)
+    edit = entk.tangent_edit(network, x[edited], change[edited], tolerance=tolerance)
+    with torch.no_grad():
+        moved = edit.applied(network)(x[others]) - network(x[others])
+    wanted = change[others]
+    along = float((moved * wanted).sum() / wanted.square().sum())
+    cosine = float((moved * wanted).sum() / (moved.norm() * wanted.norm()))
+    return Spread(along, math.sqrt(max(0.0, 1 - cosine**2)), edit.length)
+
+
+def in_double(network: nn.Module) -> nn.Module:
+    """A copy of a network in float64.
+
+    Args:
+        network: Not changed.
+
+    Returns:
+        The copy.
+    """
+    return copy.deepcopy(network).double()
+
+
+@torch.no_grad()
+def without_families(
+    adder: Adder, names: Sequence[str]
+) -> dict[str, float]:
+    """Accuracy when some families are projected out of the hidden activations.
+
+    Args:
+        adder: A network that adds.
+        names: Families of chapter 3; both waves of all frequencies go.
+
+    Returns:
+        Accuracies on its training pairs and on the others, as ``"train"`` and ``"test"``.
+    """
+    families = modular_addition.fourier_families(adder.modulus)
+    hidden = adder.network.first(adder.x).double().square()
+    for name in names:
+        waves = families[name].flatten(1)
+        hidden = hidden - waves @ (waves.T @ hidden)
+    logits = hidden @ adder.network.second.weight.double().T
+    return {
+        name: modular_addition.accuracy(logits[rows], adder.y[rows].double())
+        for name, rows in (("train", adder.known), ("test", adder.others))
+    }
+
+
+@torch.no_grad()
+def presence(adder: Adder, network: nn.Module) -> dict[str, dict[str, float]]:
+    """Share of energy that each family has in activations and in logits.
+
+    Args:
+        adder: Whose pairs.
+        network: The trained network, or another one.
+
+    Returns:
+        Shares of what varies over the pairs, by ``"activations"`` and ``"logits"``.
+    """
+    families = modular_addition.fourier_families(adder.modulus)
+    hidden = network.get_submodule("first")(adder.x).double().square()
+    found: dict[str, dict[str, Any]] = {}
+    for where, values in (("activations", hidden), ("logits", network(adder.x).double())):
+        centred = values - values.mean(0)
+        total = float(centred.square().sum())
+        found[where] = {
+            name: float((waves.flatten(1).T @ centred).square().sum()) / total
+            for name, waves in families.items()
+        }
+    return found

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from entk_book.stored import records
@@ -191,9 +190,7 @@ class Table:
         found: dict[int, list[float]] = {}
         for one in self.courses:
             value = (
-                one["accuracy"]
-                if function == "accuracy"
-                else one["spread"][function][what]
+                one["accuracy"] if function == "accuracy" else one["spread"][function][what]
             )
             found.setdefault(one["step"], []).append(value)
         return found

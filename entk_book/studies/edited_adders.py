@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,9 +185,7 @@ def in_double(network: nn.Module) -> nn.Module:
 
 
 @torch.no_grad()
-def without_families(
-    adder: Adder, names: Sequence[str]
-) -> dict[str, float]:
+def without_families(adder: Adder, names: Sequence[str]) -> dict[str, float]:
     """Accuracy when some families are projected out of the hidden activations.
 
     Args:
@@ -231,3 +229,114 @@ def presence(adder: Adder, network: nn.Module) -> dict[str, dict[str, float]]:
             for name, waves in families.items()
         }
     return found
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What unit changes of all outputs cost in one network.
+
+    Attributes:
+        modes: Eigenvalues of the class-averaged kernel, and the length of the change of
+            parameters per length of the change of outputs along each.
+        functions: The same of functions of the pair; their eigenvalue is the kernel's mean
+            along them.
+    """
+
+    modes: tuple[list[float], list[float]]
+    functions: dict[str, tuple[float, float]]
+
+
+def prices(
+    network: nn.Module,
+    x: Float[Tensor, "pairs inputs"],
+    frequency: int,
+    places: Sequence[int],
+    *,
+    tolerance: float = 1e-3,
+) -> Prices:
+    """Edit modes of the class-averaged kernel and other functions into a network.
+
+    Args:
+        network: In float64.
+        x: All pairs.
+        frequency: Of the functions and of the pattern of the classes.
+        places: Modes, counted from 0.
+        tolerance: As in `entk_lib.tangent_edit`.
+
+    Returns:
+        Prices.
+    """
+    kernel = entk.empirical_ntk(network, x)
+    spectrum = entk.kernel_spectrum(kernel)
+    pattern = class_pattern(frequency)
+
+    def cost(change: Tensor) -> float:
+        edit = entk.tangent_edit(network, x, change, tolerance=tolerance)
+        return _length(edit.delta) / float(change.norm())
+
+    modes = [spectrum.eigenvectors[:, [i]] @ pattern[:1] for i in places]
+    functions = {}
+    for name in FUNCTIONS:
+        base = pair_function(name, frequency)
+        along = float((base * (kernel @ base)).sum()) / base.shape[1]
+        functions[name] = along, cost(base @ pattern)
+    return Prices(
+        ([float(spectrum.eigenvalues[i]) for i in places], [cost(m) for m in modes]),
+        functions,
+    )
+
+
+def _length(delta: Mapping[str, Tensor]) -> float:
+    return sum(float(part.square().sum()) for part in delta.values()) ** 0.5
+
+
+@torch.no_grad()
+def random_change(network: nn.Module, length: float, seed: int = 0) -> nn.Module:
+    """A copy of a network whose parameters have moved in a random direction.
+
+    Args:
+        network: Not changed.
+        length: Of the change, relative to the parameters'.
+        seed: Of the direction.
+
+    Returns:
+        The copy.
+    """
+    changed, generator = copy.deepcopy(network), torch.Generator().manual_seed(seed)
+    own = dict(changed.named_parameters())
+    drawn = {
+        name: torch.randn(p.shape, generator=generator, dtype=p.dtype)
+        for name, p in own.items()
+    }
+    scale = length * _length(own) / _length(drawn)
+    for name, parameter in own.items():
+        parameter += scale * drawn[name]
+    return changed
+
+
+def broken(
+    network: nn.Module,
+    x: Float[Tensor, "pairs inputs"],
+    change: Float[Tensor, "pairs classes"],
+    factors: Sequence[float],
+    *,
+    steps: int = 1,
+) -> list[float]:
+    """How far an edit is off what was wanted, over the size of the change.
+
+    Args:
+        network: In float64.
+        x: All pairs.
+        change: Wanted change at a factor of 1.
+        factors: What it is multiplied by.
+        steps: As in `entk_lib.tangent_edit`.
+
+    Returns:
+        Error relative to the wanted change, one a factor.
+    """
+    errors = []
+    for factor in factors:
+        wanted = factor * change
+        edit = entk.tangent_edit(network, x, wanted, steps=steps, tolerance=1e-4)
+        errors.append(float((edit.actual - wanted).norm() / wanted.norm()))
+    return errors

@@ -1,0 +1,148 @@
+"""Chapter 9's figures."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from entk_book.studies.edit_records import Table
+from entk_lib import plotting
+
+COLORS = {
+    "sum": (plotting.BLUE, "o"),
+    "difference": (plotting.GREEN, "^"),
+    "a": (plotting.ORANGE, "s"),
+    "a + 2b": (plotting.PURPLE, "D"),
+    "random": (plotting.BLACK, "x"),
+}
+
+
+def presence(shares: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> Axes:
+    """Share of energy of each family, in several places, over seeds.
+
+    Args:
+        shares: One number a seed, by place and family.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    looks = (plotting.ORANGE, plotting.BLUE)
+    families = list(next(iter(shares.values())))
+    for i, (place, by_family) in enumerate(shares.items()):
+        heights = [100 * float(np.median(by_family[name])) for name in families]
+        at = np.arange(len(families)) + 0.4 * (i - 0.5)
+        ax.bar(at, heights, 0.38, color=looks[i], label=place)
+    ax.set_xticks(range(len(families)), families)
+    ax.set(ylabel="share of the energy (%)")
+    ax.legend()
+    return ax
+
+
+def scalpel(
+    left: Mapping[str, Float[Tensor, " frequencies"]], frequency: int, ax: Axes
+) -> Axes:
+    """How much is left of each wave of the sum after a change.
+
+    Args:
+        left: Energies after, over before, by the change's name.
+        frequency: The one that was to go.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    looks = ((plotting.BLUE, "o"), (plotting.ORANGE, "x"))
+    for (name, values), (color, marker) in zip(left.items(), looks, strict=True):
+        at = range(1, len(values) + 1)
+        ax.plot(at, values, marker, linestyle="none", color=color, label=name)
+    ax.axhline(1.0, color=plotting.BLACK, linewidth=1)
+    ax.axvspan(frequency - 0.4, frequency + 0.4, color=plotting.BLUE, alpha=0.12)
+    ax.set(xlabel="frequency of the sum", ylabel="energy left", ylim=(0, 1.15))
+    ax.legend()
+    return ax
+
+
+def price(
+    modes: tuple[Sequence[float], Sequence[float]],
+    functions: Mapping[str, tuple[float, float]],
+    ax: Axes,
+) -> Axes:
+    """What a change of unit size costs, over the eigenvalue that its direction has.
+
+    Args:
+        modes: Eigenvalues and prices of single modes of the class-averaged kernel.
+        functions: The same of waves and random functions, by name; their eigenvalue is
+            the kernel's mean along them.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    values = np.array(sorted(modes[0]))
+    anchor = float(np.median(np.array(modes[1]) * np.sqrt(np.array(modes[0]))))
+    ax.plot(values, anchor / np.sqrt(values), color=plotting.BLACK, linewidth=1)
+    ax.plot(*modes, ".", color=plotting.SKY, markersize=9, label="modes of the kernel")
+    for name, point in functions.items():
+        color, marker = COLORS[name]
+        ax.plot(*point, marker, color=color, label=name, markersize=7)
+    ax.set(xscale="log", yscale="log", xlabel="eigenvalue", ylabel="length of the change")
+    ax.legend(fontsize=8)
+    return ax
+
+
+def spreads(
+    table: Table, kinds: Sequence[str], shares: Sequence[float], axes: Sequence[Axes]
+) -> Sequence[Axes]:
+    """How much of an edit is done on the pairs that were not edited.
+
+    Args:
+        table: All edits.
+        kinds: Of networks, one an axes.
+        shares: Of the pairs that were edited.
+        axes: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for ax, kind in zip(axes, kinds, strict=True):
+        for name, (color, marker) in COLORS.items():
+            values = torch.tensor([table.spread(kind, name, s) for s in shares])
+            middle = values.median(1).values
+            across = [100 * s for s in shares]
+            ax.plot(across, middle, marker=marker, color=color, label=name)
+            low, high = values.amin(1), values.amax(1)
+            ax.fill_between(across, low, high, color=color, alpha=0.15, linewidth=0)
+        ax.axhline(0, color=plotting.BLACK, linewidth=0.8)
+        ax.set(title=kind, xlabel="pairs edited (%)", ylim=(-0.15, 1.0))
+    axes[0].set_ylabel("done on the other pairs")
+    return axes
+
+
+def course(table: Table, functions: Sequence[str], ax: Axes) -> Axes:
+    """How far edits spread, and the test accuracy, through training.
+
+    Args:
+        table: All edits.
+        functions: Which to draw.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for name in functions:
+        color, marker = COLORS[name]
+        by_step = table.course(name)
+        steps = list(by_step)
+        middle = [float(np.median(values)) for values in by_step.values()]
+        ax.plot(steps, middle, marker=marker, color=color, label=name)
+    by_step = table.course("accuracy")
+    middle = [float(np.median(values)) for values in by_step.values()]
+    ax.plot(list(by_step), middle, "--", color=plotting.VERMILION, label="test accuracy")
+    ax.set(xlabel="step", ylabel="done, or accuracy", xscale="symlog")
+    ax.set_xticks([0, 10, 30, 100, 300], ["0", "10", "30", "100", "300"])
+    ax.legend()
+    return ax

@@ -37,16 +37,16 @@ anything else.
   so many less than one time in twenty ({py:func}`~entk_book.studies.spans.in_most`): 5 of 5
   do and 9 of 10, 4 of 5 and 8 of 10 do not. Even "10 of 10" says no more than that at
   least 74 % of all seeds do it.
-- **"Every seed"** in a row is a stricter bar, that of the weakest network. It tells nothing of
-  the next one.
+- **"Every seed"** in a row is a stricter bar, that of the weakest network. It tells nothing
+  of the next one.
 - **A fitted power** is what its 95 % interval allows.
 - **A cliff** is a gap that a spectrum without one would hardly ever have at that place
   ({py:func}`~entk_lib.cliff_chance`). Where only the ratio of two eigenvalues counts, the
   row says so.
-- **A choice made after looking**, of a threshold, a span or a quantity, is said to be one, and
-  scored on seeds that were not looked at: in chapters 3, 4, 6 and 7. Chapter 2 chose how it
-  rescales by importance on one seed of ten, chapter 8 its rule for the peak on three settings
-  of eighteen.
+- **A choice made after looking**, of a threshold, a span or a quantity, is said to be one,
+  and scored on seeds that were not looked at: in chapters 3, 4, 6, 7 and 9. Chapter 2 chose
+  how it rescales by importance on one seed of ten, chapter 8 its rule for the peak on three
+  settings of eighteen.
 - **No rule is better than its rival.** What holds without a derivative, too, says nothing
   for the kernel.
 """

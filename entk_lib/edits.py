@@ -101,7 +101,8 @@ def tangent_edit(
         change: Wanted change of the outputs, of their shape on ``x``.
         parameters: What may change, as in `empirical_ntk`.
         ridge: r of :math:`|J \delta - c|^2 + r |\delta|^2`, added to the flattened
-            kernel's diagonal as it is.
+            kernel's diagonal as it is. Without one a small Jacobian is inverted down to
+            rounding: what can be done by an enormous change only is done.
         steps: Newton steps: after the first, the Jacobian is taken anew and what the
             outputs still lack is asked for.
         fixed: Samples on which the outputs must not move, of the form of ``x``.

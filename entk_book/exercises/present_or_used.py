@@ -1,9 +1,12 @@
 """Chapter 9: what is present, movable and used."""
 
+from statistics import median
+
 from torch import Tensor, nn
 
 from entk_book.exercises._check import Check, Wrong
 from entk_book.exercises._kinds import Choice, Values
+from entk_book.studies.edit_records import stored_edits
 from entk_lib.edits import tangent_edit
 
 price_of_an_eigenvector = Check(
@@ -29,21 +32,57 @@ price_of_an_eigenvector = Check(
 def _shorter(network: nn.Module, x: Tensor, change: Tensor) -> str:
     lengths = {}
     for layer in ("first", "second"):
-        edit = tangent_edit(network, x, change, parameters=layer, tolerance=1e-3)
+        edit = tangent_edit(network, x, change, parameters=layer, tolerance=1e-2)
         lengths[layer] = sum(float(d.square().sum()) for d in edit.delta.values())
     return min(lengths, key=lambda layer: lengths[layer])
 
 
+MOVES = ("a", "sum", "difference", "a + 2b", "random")
+
+
+def _moves_before_training() -> str:
+    table = stored_edits()
+    done = {name: median(table.spread("untrained", name, 0.3)) for name in MOVES}
+    return max(done, key=lambda name: done[name])
+
+
+moves_before_training = Check(
+    Choice(MOVES),
+    truth=_moves_before_training,
+    wrong=(
+        Wrong(
+            "the task is the sum",
+            lambda: "sum",
+            "No training, no task. What do two pairs have in common for a network that has "
+            "learned nothing?",
+        ),
+        Wrong(
+            "smooth is enough",
+            lambda: "a + 2b",
+            "A wave of a + 2b is as smooth as a wave of a. But do pairs with the same "
+            "a + 2b share an input?",
+        ),
+    ),
+    right="Pairs with the same a share an input, and that needs no training.",
+    hint="Which pairs have similar inputs?",
+)
+
+
 shorter_layer = Check(
-    Choice(("first", "second")),
+    Choice(("first", "second", "neither can")),
     truth=_shorter,
     wrong=(
+        Wrong(
+            "one layer alone has no hold on it",
+            lambda *_: "neither can",
+            "Look at the residuals: both can, to first order.",
+        ),
         Wrong(
             "the other layer",
             lambda *given: "first" if _shorter(*given) == "second" else "second",
             "Compare the lengths of both changes, not what they leave undone.",
         ),
     ),
-    right="The layer whose kernel is larger along the wave does it with the shorter change.",
+    right="The layer whose kernel is larger along the wave has the shorter change.",
     hint='Call tangent_edit(..., parameters="first") and compare the norms of the deltas.',
 )

@@ -252,7 +252,7 @@ def prices(
     frequency: int,
     places: Sequence[int],
     *,
-    tolerance: float = 1e-3,
+    tolerance: float = 1e-2,
 ) -> Prices:
     """Edit modes of the class-averaged kernel and other functions into a network.
 
@@ -337,6 +337,6 @@ def broken(
     errors = []
     for factor in factors:
         wanted = factor * change
-        edit = entk.tangent_edit(network, x, wanted, steps=steps, tolerance=1e-4)
+        edit = entk.tangent_edit(network, x, wanted, steps=steps, tolerance=1e-3)
         errors.append(float((edit.actual - wanted).norm() / wanted.norm()))
     return errors

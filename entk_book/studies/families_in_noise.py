@@ -205,7 +205,8 @@ class Control:
         lines = [f"accuracy on pairs left out {span(self.others, 2)}"]
         for space, rows in self.judged.items():
             lines.append(
-                f"    {space}: found in {self.n_found(space)} of {n}; mean shared at most "
+                f"    {space}: found in {self.n_found(space)} of {n}, families "
+                f"{span([len(one.found.bases) for one in rows])}; mean shared at most "
                 f"{at_most(one.mean for one in rows)} of 4"
             )
         return "\n".join(lines)

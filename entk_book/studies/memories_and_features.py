@@ -231,7 +231,7 @@ def claims(
             "most seeds",
         ),
         Claim(
-            "the peak is where present features are as many as parameters",
+            "the place of the peak goes with hidden units and with one over the density",
             "not claimed",
             f"power of m + 1 {by_size[0]}, of 1 / (1 - S) {by_size[1]}; "
             f"{len(peaks)} of {n_settings} settings have a peak",
@@ -240,7 +240,7 @@ def claims(
             "1 in both 95 % intervals, 0 in neither",
         ),
         Claim(
-            "the number of features does not move the peak",
+            "there, present features are as many as parameters, however many there are",
             "not claimed",
             f"power of n {powers['n']}",
             powers["n"].allows(0),

@@ -1,5 +1,6 @@
 """Exercises: checks that know the truth and the common mistakes, chapters with them."""
 
+import copy
 import importlib
 import pkgutil
 import re
@@ -156,6 +157,11 @@ def classifier():
         return nn.Linear(4, 3), torch.randn(10, 4)
 
 
+def edited(trained):
+    model, _, x, y, *_ = trained
+    return copy.deepcopy(model).double(), x[:60].double(), y[:60].double() - 1 / P
+
+
 # What a check is given in its chapter: smaller here, of the same form.
 GIVEN = {
     "tangent_kernel.euler_identity": lambda _: euler(),
@@ -178,6 +184,7 @@ GIVEN = {
     "without_the_group.dimensions_after_relabelling": lambda _: functions_of_one_token(),
     "without_the_group.chance_of_a_family": lambda _: (P,),
     "without_the_group.waves_in_a_square": lambda _: (10, P),
+    "present_or_used.shorter_layer": edited,
     "your_own_model.null_to_beat": lambda _: (
         {"chance": 0.2, "untrained": 4.9, "inputs": 5.2},
     ),
@@ -205,6 +212,8 @@ KNOWN = {
     "without_the_group.dimensions_after_relabelling": 56,
     "without_the_group.chance_of_a_family": 2 / 7,
     "without_the_group.waves_in_a_square": [9, 10],
+    "present_or_used.price_of_an_eigenvector": 20,
+    "present_or_used.moves_before_training": "a",
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

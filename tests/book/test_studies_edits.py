@@ -1,0 +1,305 @@
+"""Chapter 9's studies: functions of a pair, what spreads, what is left, the table."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+import entk_lib as entk
+from entk_book.figures import present_or_used as figures
+from entk_book.studies import edit_claims, edit_records, edited_adders, edits_elsewhere
+from entk_book.studies.adders import train_adders
+from entk_book.studies.autoencoders import train_autoencoders
+from entk_lib.toys.models import ModularTransformer, QuadraticMLP
+from entk_lib.toys.tasks import modular_addition
+
+pytestmark = pytest.mark.sweep
+
+
+@pytest.fixture(scope="module")
+def adder():
+    (one,) = train_adders([3], width=64, steps=60, snapshot_every=30)
+    return one
+
+
+class TestFunctions:
+    @pytest.mark.parametrize("name", edited_adders.FUNCTIONS)
+    def test_all_have_one_size_and_one_pattern(self, name):
+        change = edited_adders.put_in(name, 4, 0.5, seed=1)
+        assert float(change.norm()) == pytest.approx(0.5)
+        rows = torch.linalg.svd(change).Vh[:2]
+        pattern = edited_adders.class_pattern(4)
+        shared = entk.subspace_overlap(rows.T, pattern.T)
+        assert shared == pytest.approx(2)
+
+    def test_waves_are_those_of_the_families(self):
+        families = modular_addition.fourier_families(29)
+        for name in ("a", "sum", "difference"):
+            base = edited_adders.pair_function(name, 3)
+            assert entk.subspace_overlap(base, families[name][:, 2]) == pytest.approx(2)
+        other = edited_adders.pair_function("a + 2b", 3)
+        for waves in families.values():
+            assert entk.subspace_overlap(other, waves.flatten(1)) < 1e-9
+
+    def test_what_is_taken_out_is_one_wave(self):
+        network = QuadraticMLP(58, 29, 32, seed=0).double()
+        pairs = modular_addition.all_pairs(29)
+        x = modular_addition.one_hot(pairs, 29).double()
+        change = edited_adders.take_out(network, x, 5)
+        with torch.no_grad():
+            before = edited_adders.wave_energies(network(x))
+            after = edited_adders.wave_energies(network(x) + change)
+        assert float(after[4]) < 1e-20
+        kept = [k for k in range(14) if k != 4]
+        assert torch.allclose(after[kept], before[kept])
+
+
+class TestInterventions:
+    def test_families_are_projected_out_of_the_activations(self, adder):
+        nothing = edited_adders.without_families(adder, ())
+        assert nothing == pytest.approx(adder.accuracy(), abs=1e-6)
+        families = modular_addition.fourier_families(29)
+        waves = families["sum"].flatten(1)
+        with torch.no_grad():
+            hidden = adder.network.first(adder.x).double().square()
+            logits = (hidden - waves @ (waves.T @ hidden)) @ (
+                adder.network.second.weight.double().T
+            )
+        expected = modular_addition.accuracy(logits[adder.others], adder.y[adder.others])
+        assert edited_adders.without_families(adder, ("sum",))["test"] == expected
+
+    def test_energies_are_shares_of_what_varies(self, adder):
+        found = edited_adders.presence(adder, adder.network)
+        for by_family in found.values():
+            assert 0 < sum(by_family.values()) <= 1
+        planted = QuadraticMLP(58, 29, 4, seed=0)
+        with torch.no_grad():
+            planted.first.weight[:, 29:] = 0  # nothing but functions of a
+        shares = edited_adders.presence(adder, planted)["activations"]
+        assert shares["a"] == pytest.approx(1, abs=1e-4)
+        assert shares["sum"] == pytest.approx(0, abs=1e-4)
+
+    def test_a_table_of_pairs_lets_nothing_spread(self):
+        class Lookup(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.table = nn.Linear(841, 29, bias=False, dtype=torch.float64)
+
+            def forward(self, x):
+                return self.table(x)
+
+        x = torch.eye(841, dtype=torch.float64)
+        change = edited_adders.put_in("sum", 2, 0.1)
+        found = edited_adders.spread(Lookup(), x, change, 0.3)
+        assert found.done == pytest.approx(0, abs=1e-9)
+
+    def test_a_network_of_waves_spreads_them_and_nothing_else(self):
+        class Waves(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.read = nn.Linear(2, 29, bias=False, dtype=torch.float64)
+
+            def forward(self, x):
+                return self.read(x)
+
+        x = edited_adders.pair_function("sum", 2)
+        change = edited_adders.put_in("sum", 2, 0.1)
+        found = edited_adders.spread(Waves(), x, change, 0.3, tolerance=1e-10)
+        assert found.done == pytest.approx(1, abs=1e-6)
+        assert found.off == pytest.approx(0, abs=1e-3)
+        other = edited_adders.put_in("difference", 2, 0.1)
+        assert abs(edited_adders.spread(Waves(), x, other, 0.3).done) < 0.1
+
+    def test_a_random_change_has_its_length(self, adder):
+        changed = edited_adders.random_change(adder.network, 0.1)
+        pairs = zip(changed.parameters(), adder.network.parameters(), strict=True)
+        moved = sum(float((a - b).detach().square().sum()) for a, b in pairs) ** 0.5
+        size = sum(float(p.detach().square().sum()) for p in adder.network.parameters())
+        assert moved == pytest.approx(0.1 * size**0.5, rel=1e-4)
+
+    def test_one_step_is_off_in_proportion_and_more_steps_less(self, adder):
+        network = edited_adders.in_double(adder.network)
+        x, change = adder.x.double(), edited_adders.put_in("sum", 2, 2.0)
+        small, large = edited_adders.broken(network, x, change, (0.5, 1.0))
+        assert large / small == pytest.approx(2, rel=0.2)
+        assert edited_adders.broken(network, x, change, (1.0,), steps=2)[0] < large / 3
+
+    def test_modes_cost_what_their_eigenvalue_says_in_a_linear_network(self):
+        network = nn.Linear(3, 29, bias=False, dtype=torch.float64)
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(841, 3, generator=generator, dtype=torch.float64)
+        found = edited_adders.prices(network, x, 2, (0, 2), tolerance=1e-10)
+        for value, cost in zip(*found.modes, strict=True):
+            assert cost == pytest.approx(value**-0.5, rel=1e-6)
+        assert set(found.functions) == set(edited_adders.FUNCTIONS)
+
+
+class TestElsewhere:
+    def test_a_feature_is_taken_out_through_its_own_output(self):
+        (one,) = train_autoencoders([0], n_hidden=5, sparsity=0.9, steps=1500)
+        found = edits_elsewhere.features_taken_out(one, n_features=1)
+        (out,) = found
+        assert 0 < out.left < 0.7
+        assert len(out.moved) == len(out.cosines) >= 3
+        nearest = max(range(len(out.cosines)), key=lambda j: out.cosines[j])
+        assert out.moved[nearest] > sorted(out.moved)[len(out.moved) // 2]
+
+    def test_each_tensor_changes_alone(self):
+        torch.manual_seed(0)
+        model = ModularTransformer(29, seed=0, dtype=torch.float64)
+        tokens = modular_addition.tokens(modular_addition.all_pairs(29), 29)
+        found = edits_elsewhere.by_tensor(model, tokens, 3, ["unembedding", "query"])
+        assert list(found) == ["unembedding", "query"]
+        assert all(0 <= one.missing <= 1 for one in found.values())
+        assert found["unembedding"].missing < found["query"].missing
+
+
+def row(kind, seed, done, **changed):
+    spread = {
+        name: [value, 0.1, 0.01] for name, value in (done | changed.pop("done", {})).items()
+    }
+    return {
+        "kind": kind,
+        "seed": seed,
+        "presence": {
+            "activations": {"difference": 0.2, "sum": 0.2},
+            "logits": {"difference": 0.02, "sum": 0.9},
+        },
+        "ablated": {
+            "nothing": {"test": 1.0},
+            "sums": {"test": 0.4},
+            "differences": {"test": 0.98},
+        },
+        "spread": {"0.3": spread},
+    } | changed
+
+
+DONE = {"sum": 0.5, "difference": 0.5, "a + 2b": 0.05, "random": 0.01, "a": 0.7}
+NONE = dict.fromkeys(DONE, 0.0)
+
+
+def good():
+    rows = [row("trained", seed, DONE) for seed in range(5)]
+    rows += [row(kind, 0, NONE) for kind in ("untrained", "shuffled labels")]
+    courses = [
+        {
+            "seed": seed,
+            "step": step,
+            "accuracy": accuracy,
+            "spread": {"sum": [done, 0.1, 0.01]},
+        }
+        for step, accuracy, done in ((0, 0.0, 0.0), (20, 0.0, 0.2), (40, 0.5, 0.4))
+        for seed in range(5)
+    ]
+    return edit_records.Table(rows, courses)
+
+
+TAKEN = [edits_elsewhere.TakenOut(0, 0.3, [0.1, 0.2, 0.9], [0.0, 0.1, 0.8])] * 5
+
+
+def disagreeing(table, taken=TAKEN):
+    claims = edit_claims.claims(table, taken)
+    return [i for i, claim in enumerate(claims) if not claim.agrees]
+
+
+class TestClaims:
+    def test_all_hold(self):
+        assert disagreeing(good()) == []
+        assert edit_claims.ahead(good()) == [20] * 5
+
+    @pytest.mark.parametrize(
+        ("path", "value", "rows"),
+        [
+            (("presence", "activations", "difference"), 0.1, [0]),
+            (("presence", "logits", "difference"), 0.01, [1]),
+            (("ablated", "sums", "test"), 0.5, [2]),
+            (("ablated", "differences", "test"), 0.995, [3]),
+            (("spread", "0.3", "sum"), [0.4, 0, 0], [4]),
+            (("spread", "0.3", "difference"), [0.4, 0, 0], [5]),
+            (("spread", "0.3", "a + 2b"), [0.1, 0, 0], [6]),
+            (("spread", "0.3", "random"), [-0.1, 0, 0], [7]),
+        ],
+    )
+    def test_one_trained_network_beyond_a_bar(self, path, value, rows):
+        table = good()
+        part = table.rows[2]
+        for name in path[:-1]:
+            part = part[name]
+        part[path[-1]] = value
+        assert disagreeing(table) == rows
+
+    def test_a_network_without_the_rule_that_spreads(self):
+        table = good()
+        table.rows[-1]["spread"]["0.3"]["difference"] = [0.1, 0, 0]
+        assert disagreeing(table) == [8]
+
+    def test_one_network_that_is_accurate_first(self):
+        table = good()
+        table.courses[5]["accuracy"] = 0.2
+        assert disagreeing(table) == [9]
+
+    def test_one_feature_whose_interference_is_another(self):
+        other = edits_elsewhere.TakenOut(1, 0.3, [0.9, 0.2, 0.1], [0.0, 0.1, 0.8])
+        assert disagreeing(good(), [*TAKEN[1:], other]) == [10]
+
+
+class TestTable:
+    def test_networks_are_those_that_are_named(self, monkeypatch):
+        asked = []
+
+        def train(seeds, **options):
+            asked.append(options)
+            return [
+                SimpleNamespace(
+                    seed=seed,
+                    network=nn.Linear(1, 1),
+                    start=nn.Linear(1, 1),
+                )
+                for seed in seeds
+            ]
+
+        monkeypatch.setattr(edit_records, "train_adders", train)
+        kinds = [kind for kind, *_ in edit_records.networks([1, 2])]
+        assert (
+            kinds
+            == ["trained", "untrained"] * 2
+            + ["shuffled labels"] * 2
+            + ["half of the pairs"] * 2
+        )
+        assert asked == [{}, {"shuffled": True}, {"fraction": 0.5}]
+
+    def test_the_stored_edits_are_those_of_the_seeds(self):
+        table = edit_records.stored_edits()
+        for kind in edit_records.KINDS:
+            assert [r["seed"] for r in table.of(kind)] == list(edit_records.SEEDS)
+        (adder,) = train_adders([80], steps=20, snapshot_every=10)
+        network = edited_adders.in_double(adder.network)
+        now = edit_records.spreads(network, adder, 0.3)
+        (then,) = (
+            one["spread"] for one in table.courses if (one["seed"], one["step"]) == (80, 20)
+        )
+        for name, (done, *_) in now.items():
+            assert then[name][0] == pytest.approx(done, abs=0.02)
+
+    def test_figures_draw_what_is_in_the_table(self):
+        import matplotlib.pyplot as plt
+
+        table = edit_records.stored_edits()
+        fig, axes = plt.subplots(1, 4)
+        figures.spreads(table, list(edit_records.KINDS), edit_records.SHARES, axes)
+        line = next(line for line in axes[0].lines if line.get_label() == "sum")
+        middle = sorted(table.spread("trained", "sum", 0.3))
+        assert middle[4] - 1e-6 <= line.get_ydata()[1] <= middle[5] + 1e-6
+        figures.course(table, ("sum",), axes[1])
+        figures.presence({"logits": {"a": [0.1, 0.3, 0.2]}}, axes[2])
+        assert axes[2].patches[0].get_height() == pytest.approx(20)
+        figures.price(([4.0, 1.0], [0.5, 1.0]), {"sum": (2.0, 0.7)}, axes[3])
+        line = next(line for line in axes[3].lines if line.get_label() == "sum")
+        assert line.get_ydata()[0] == pytest.approx(0.7)
+        fig2, ax = plt.subplots()
+        left = {"short": torch.tensor([0.1, 1.0]), "random": torch.ones(2)}
+        figures.scalpel(left, 1, ax)
+        assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.1, 1.0])
+        plt.close(fig)
+        plt.close(fig2)

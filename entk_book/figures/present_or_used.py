@@ -86,10 +86,13 @@ def price(
     anchor = float(np.median(np.array(modes[1]) * np.sqrt(np.array(modes[0]))))
     ax.plot(values, anchor / np.sqrt(values), color=plotting.BLACK, linewidth=1)
     ax.plot(*modes, ".", color=plotting.SKY, markersize=9, label="modes of the kernel")
-    for name, point in functions.items():
+    for name in COLORS:
+        point = functions[name]
         color, marker = COLORS[name]
         ax.plot(*point, marker, color=color, label=name, markersize=7)
     ax.set(xscale="log", yscale="log", xlabel="eigenvalue", ylabel="length of the change")
+    ax.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.tick_params(axis="y", which="minor", labelleft=False)
     ax.legend(fontsize=8)
     return ax
 

@@ -79,13 +79,15 @@ def spreads(network: nn.Module, adder: Adder, share: float) -> dict[str, list[fl
         share: Of the pairs that are edited.
 
     Returns:
-        By function: share done, how far off, and length of the change.
+        By function, and by function with the classes' pattern of another frequency: share
+        done, how far off, and length of the change.
     """
-    found = {}
+    own, found = frequency_of(adder.seed), {}
     for name in FUNCTIONS:
-        change = put_in(name, frequency_of(adder.seed), SIZE, seed=adder.seed)
-        one = spread(network, adder.x.double(), change, share, seed=adder.seed)
-        found[name] = [one.done, one.off, one.length]
+        for pattern, told in ((own, name), (1 + own % 14, f"{name}, other classes")):
+            change = put_in(name, own, SIZE, seed=adder.seed, pattern=pattern)
+            one = spread(network, adder.x.double(), change, share, seed=adder.seed)
+            found[told] = [one.done, one.off, one.length]
     return found
 
 
@@ -120,12 +122,14 @@ def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
         network = in_double(adder.network)
         for time in TIMES:
             network.load_state_dict(adder.snapshots[time])
-            accuracy = adder.accuracy(in_double(network).float())["test"]
+            single = in_double(network).float()
+            accuracy = adder.accuracy(single)["test"]
             courses.append(
                 {
                     "seed": adder.seed,
                     "step": time,
                     "accuracy": accuracy,
+                    "logits": _rounded(presence(adder, single)["logits"]["sum"]),
                     "spread": _rounded(spreads(network, adder, 0.3)),
                 }
             )
@@ -181,7 +185,8 @@ class Table:
         """The same through training, for trained networks with 30 % of the pairs edited.
 
         Args:
-            function: As above, or ``"accuracy"``.
+            function: As above; or ``"accuracy"``, or ``"logits"`` for the share of their
+                energy that is sums.
             what: As above.
 
         Returns:
@@ -190,7 +195,9 @@ class Table:
         found: dict[int, list[float]] = {}
         for one in self.courses:
             value = (
-                one["accuracy"] if function == "accuracy" else one["spread"][function][what]
+                one[function]
+                if function in ("accuracy", "logits")
+                else one["spread"][function][what]
             )
             found.setdefault(one["step"], []).append(value)
         return found

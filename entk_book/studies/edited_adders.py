@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 import entk_lib as entk
@@ -16,15 +16,20 @@ from entk_lib.toys.tasks import modular_addition
 
 N_FREQUENCIES = MODULUS // 2
 # Functions of a pair, and the directions on the torus in which their waves run. The first
-# four are the families of chapter 3; nothing in the task or in the network is about the
-# fifth, which is as smooth as a wave and of the same rank.
+# three are families of chapter 3; nothing in the task is about the others, which are as
+# smooth and of the same rank.
 DIRECTIONS = {
     "a": (1, 0),
     "sum": (1, 1),
     "difference": (1, -1),
     "a + 2b": (1, 2),
+    "2a + 3b": (2, 3),
 }
-FUNCTIONS = (*DIRECTIONS, "random")
+# A wave of a times a random function of b; and a random function of the pair.
+FUNCTIONS = (*DIRECTIONS, "a, random in b", "random")
+PRICED = ("a", "sum", "difference", "a + 2b", "random")
+# So that the pairs that are edited have nothing to do with those that were trained on.
+_OTHER_DRAW = 10_000
 
 
 def pair_function(name: str, frequency: int, seed: int = 0) -> Float[Tensor, "pairs 2"]:
@@ -44,8 +49,12 @@ def pair_function(name: str, frequency: int, seed: int = 0) -> Float[Tensor, "pa
         True
     """
     pairs = modular_addition.all_pairs(MODULUS)
+    generator = torch.Generator().manual_seed(seed)
+    if name == "a, random in b":
+        of_b = torch.randn(MODULUS, generator=generator, dtype=torch.float64)
+        base = pair_function("a", frequency) * of_b[pairs[:, 1]].unsqueeze(1)
+        return torch.linalg.qr(base).Q
     if name == "random":
-        generator = torch.Generator().manual_seed(seed)
         drawn = torch.randn(len(pairs), 2, generator=generator, dtype=torch.float64)
         return torch.linalg.qr(drawn - drawn.mean(0)).Q
     along = pairs.double() @ torch.tensor(DIRECTIONS[name], dtype=torch.float64)
@@ -68,33 +77,34 @@ def class_pattern(frequency: int) -> Float[Tensor, "2 classes"]:
 
 
 def put_in(
-    name: str, frequency: int, size: float, seed: int = 0
+    name: str, frequency: int, size: float, seed: int = 0, *, pattern: int | None = None
 ) -> Float[Tensor, "pairs classes"]:
     """A change of all logits: a function of the pair, times the pattern of the classes.
 
     Args:
         name: One of ``FUNCTIONS``: all have the same pattern, so that they differ in what
             they say of a pair and in nothing else.
-        frequency: Of the function and of the pattern.
+        frequency: Of the function.
         size: Length of the change.
         seed: Of a random function.
+        pattern: Frequency of the pattern of the classes. ``None``: that of the function.
 
     Returns:
         In float64.
     """
-    change = pair_function(name, frequency, seed) @ class_pattern(frequency)
+    change = pair_function(name, frequency, seed) @ class_pattern(pattern or frequency)
     return size * change / change.norm()
 
 
 @torch.no_grad()
 def take_out(
-    network: nn.Module, x: Float[Tensor, "pairs inputs"], frequency: int, name: str = "sum"
+    network: nn.Module, x: Shaped[Tensor, "pairs inputs"], frequency: int, name: str = "sum"
 ) -> Float[Tensor, "pairs classes"]:
     """The change of the logits that leaves nothing of a wave in them.
 
     Args:
         network: In float64.
-        x: All pairs.
+        x: All pairs, one-hot or as tokens.
         frequency: Of the wave.
         name: One of ``DIRECTIONS``.
 
@@ -162,7 +172,7 @@ def spread(
     Returns:
         What becomes of the pairs that were not edited.
     """
-    edited, others = modular_addition.split(len(x), share, seed=seed)
+    edited, others = modular_addition.split(len(x), share, seed=_OTHER_DRAW + seed)
     edit = entk.tangent_edit(network, x[edited], change[edited], tolerance=tolerance)
     with torch.no_grad():
         moved = edit.applied(network)(x[others]) - network(x[others])
@@ -276,7 +286,7 @@ def prices(
 
     modes = [spectrum.eigenvectors[:, [i]] @ pattern[:1] for i in places]
     functions = {}
-    for name in FUNCTIONS:
+    for name in PRICED:
         base = pair_function(name, frequency)
         along = float((base * (kernel @ base)).sum()) / base.shape[1]
         functions[name] = along, cost(base @ pattern)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import entk_lib as entk
 from entk_book.studies.autoencoders import Autoencoder
-from entk_book.studies.edited_adders import take_out, wave_energies
+from entk_book.studies.edited_adders import take_out
 from entk_book.studies.superposition import is_reconstructed
 
 # Beside the mean eigenvalue of the whole kernel: so little that it changes nothing that can
@@ -88,14 +88,15 @@ class ByTensor:
     """A wave taken out of a Transformer through one of its tensors.
 
     Attributes:
-        missing: Share of the wanted change that this tensor cannot do, to first order.
+        size: Number of its entries.
+        missing: What of the wanted change this tensor cannot do, to first order, relative
+            to it.
         length: Of the change of parameters, relative to all parameters of the network.
-        left: Energy of the wave in the logits afterwards, over before.
     """
 
+    size: int
     missing: float
     length: float
-    left: float
 
 
 def by_tensor(
@@ -117,16 +118,13 @@ def by_tensor(
     """
     ridge = RIDGE * float(entk.empirical_ntk(model, x).diagonal().mean())
     change = take_out(model, x, frequency)
-    with torch.no_grad():
-        logits = model(x)
     whole = sum(float(p.detach().square().sum()) for p in model.parameters()) ** 0.5
-    before, found = wave_energies(logits), {}
+    found = {}
     for name in tensors:
         edit = entk.tangent_edit(
             model, x, change, parameters=name, ridge=ridge, max_products=PRODUCTS
         )
         length = sum(float(d.square().sum()) for d in edit.delta.values()) ** 0.5
-        after = wave_energies(logits + edit.actual)
-        left = float(after[frequency - 1] / before[frequency - 1])
-        found[name] = ByTensor(edit.residual, length / whole, left)
+        size = sum(d.numel() for d in edit.delta.values())
+        found[name] = ByTensor(size, edit.residual, length / whole)
     return found

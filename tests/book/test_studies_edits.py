@@ -41,6 +41,13 @@ class TestFunctions:
         other = edited_adders.pair_function("a + 2b", 3)
         for waves in families.values():
             assert entk.subspace_overlap(other, waves.flatten(1)) < 1e-9
+        mixed = edited_adders.pair_function("a, random in b", 3, seed=1)
+        by_b = mixed.reshape(29, 29, 2)  # for each b a wave of a, of its own size
+        waves = families["a"][:, 2].reshape(29, 29, 2)[:, 0]
+        for b in (0, 11):
+            column = by_b[:, b] / by_b[:, b].norm()
+            shared = entk.subspace_overlap(column, waves)
+            assert shared == pytest.approx(2, abs=1e-6)
 
     def test_what_is_taken_out_is_one_wave(self):
         network = QuadraticMLP(58, 29, 32, seed=0).double()
@@ -120,7 +127,7 @@ class TestInterventions:
 
     def test_one_step_is_off_in_proportion_and_more_steps_less(self, adder):
         network = edited_adders.in_double(adder.network)
-        x, change = adder.x.double(), edited_adders.put_in("sum", 2, 2.0)
+        x, change = adder.x[:40].double(), edited_adders.put_in("sum", 2, 1.0)[:40]
         small, large = edited_adders.broken(network, x, change, (0.5, 1.0))
         assert large / small == pytest.approx(2, rel=0.2)
         assert edited_adders.broken(network, x, change, (1.0,), steps=2)[0] < large / 3
@@ -132,7 +139,7 @@ class TestInterventions:
         found = edited_adders.prices(network, x, 2, (0, 2), tolerance=1e-10)
         for value, cost in zip(*found.modes, strict=True):
             assert cost == pytest.approx(value**-0.5, rel=1e-6)
-        assert set(found.functions) == set(edited_adders.FUNCTIONS)
+        assert set(found.functions) == set(figures.COLORS)
 
 
 class TestElsewhere:
@@ -175,7 +182,15 @@ def row(kind, seed, done, **changed):
     } | changed
 
 
-DONE = {"sum": 0.5, "difference": 0.5, "a + 2b": 0.05, "random": 0.01, "a": 0.7}
+DONE = {
+    "sum": 0.5,
+    "difference": 0.5,
+    "a + 2b": 0.05,
+    "a, random in b": 0.05,
+    "sum, other classes": 0.45,
+    "random": 0.01,
+    "a": 0.7,
+}
 NONE = dict.fromkeys(DONE, 0.0)
 
 
@@ -187,6 +202,7 @@ def good():
             "seed": seed,
             "step": step,
             "accuracy": accuracy,
+            "logits": accuracy,
             "spread": {"sum": [done, 0.1, 0.01]},
         }
         for step, accuracy, done in ((0, 0.0, 0.0), (20, 0.0, 0.2), (40, 0.5, 0.4))
@@ -218,7 +234,9 @@ class TestClaims:
             (("spread", "0.3", "sum"), [0.4, 0, 0], [4]),
             (("spread", "0.3", "difference"), [0.4, 0, 0], [5]),
             (("spread", "0.3", "a + 2b"), [0.1, 0, 0], [6]),
-            (("spread", "0.3", "random"), [-0.1, 0, 0], [7]),
+            (("spread", "0.3", "a, random in b"), [0.1, 0, 0], [7]),
+            (("spread", "0.3", "sum, other classes"), [0.4, 0, 0], [8]),
+            (("spread", "0.3", "random"), [-0.1, 0, 0], [9]),
         ],
     )
     def test_one_trained_network_beyond_a_bar(self, path, value, rows):
@@ -232,16 +250,16 @@ class TestClaims:
     def test_a_network_without_the_rule_that_spreads(self):
         table = good()
         table.rows[-1]["spread"]["0.3"]["difference"] = [0.1, 0, 0]
-        assert disagreeing(table) == [8]
+        assert disagreeing(table) == [10]
 
     def test_one_network_that_is_accurate_first(self):
         table = good()
         table.courses[5]["accuracy"] = 0.2
-        assert disagreeing(table) == [9]
+        assert disagreeing(table) == [11]
 
     def test_one_feature_whose_interference_is_another(self):
         other = edits_elsewhere.TakenOut(1, 0.3, [0.9, 0.2, 0.1], [0.0, 0.1, 0.8])
-        assert disagreeing(good(), [*TAKEN[1:], other]) == [10]
+        assert disagreeing(good(), [*TAKEN[1:], other]) == [12]
 
 
 class TestTable:
@@ -287,17 +305,19 @@ class TestTable:
 
         table = edit_records.stored_edits()
         fig, axes = plt.subplots(1, 4)
-        figures.spreads(table, list(edit_records.KINDS), edit_records.SHARES, axes)
+        figures.spreads(table, list(edit_records.KINDS), edit_records.SHARES, list(axes))
         line = next(line for line in axes[0].lines if line.get_label() == "sum")
         middle = sorted(table.spread("trained", "sum", 0.3))
         assert middle[4] - 1e-6 <= line.get_ydata()[1] <= middle[5] + 1e-6
         figures.course(table, ("sum",), axes[1])
         figures.presence({"logits": {"a": [0.1, 0.3, 0.2]}}, axes[2])
         assert axes[2].patches[0].get_height() == pytest.approx(20)
-        figures.price(([4.0, 1.0], [0.5, 1.0]), {"sum": (2.0, 0.7)}, axes[3])
-        line = next(line for line in axes[3].lines if line.get_label() == "sum")
-        assert line.get_ydata()[0] == pytest.approx(0.7)
         fig2, ax = plt.subplots()
+        functions = dict.fromkeys(figures.COLORS, (2.0, 0.7))
+        figures.price(([4.0, 1.0], [0.5, 1.0]), functions, ax)
+        line = next(line for line in ax.lines if line.get_label() == "sum")
+        assert line.get_ydata()[0] == pytest.approx(0.7)
+        ax.clear()
         left = {"short": torch.tensor([0.1, 1.0]), "random": torch.ones(2)}
         figures.scalpel(left, 1, ax)
         assert ax.lines[0].get_ydata().tolist() == pytest.approx([0.1, 1.0])

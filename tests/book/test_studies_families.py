@@ -156,7 +156,7 @@ def test_controls_are_trained_as_they_are_called(monkeypatch):
     assert judged_with == [((841, 56), None)] * 6
     assert found["shuffled labels"].n_found("first") == 0
     assert found["half of the pairs"].n_found("second") == 1
-    assert "second: found in 1 of 1; mean shared at most 1.0 of 4" in str(
+    assert "second: found in 1 of 1, families 3; mean shared at most 1.0 of 4" in str(
         found["half of the pairs"]
     )
 

@@ -32,9 +32,9 @@ class Edit:
 
     delta: Mapping[str, Tensor]
     length: float
-    predicted: Float[Tensor, " n *outputs"]
-    actual: Float[Tensor, " n *outputs"]
-    actual_fixed: Float[Tensor, " m *outputs"] | None
+    predicted: Tensor
+    actual: Tensor
+    actual_fixed: Tensor | None
     residual: float
     way: str
     products: int

@@ -172,7 +172,7 @@ class Table:
 
         Args:
             kind: One of ``KINDS``.
-            function: One of `entk_book.studies.edited_adders.FUNCTIONS`.
+            function: One of ``edited_adders.FUNCTIONS``.
             share: Of the pairs that were edited, one of ``SHARES``.
             what: 0, the share done; 1, how far off; 2, the length of the change.
 

@@ -27,7 +27,7 @@ def claims(
     Args:
         results: Families of the adders and of both nulls.
         controls: Families of networks that memorise, by the names of
-            `entk_book.studies.families_in_noise.CONTROLS`.
+            ``families_in_noise.CONTROLS``.
         coded: Of the toy models of superposition.
         transformers: Of the Transformers.
         fresh: Of Transformers that no choice was made on.

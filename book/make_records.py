@@ -25,7 +25,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def main() -> None:
     """Make the records that are asked for, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(RECORDS))
     names = parser.parse_args().names or list(RECORDS)
     if unknown := set(names) - set(RECORDS):

@@ -253,7 +253,8 @@ class LongRuns:
         left = [seed for seed in seeds if arrivals[seed] > epoch]
         values = self.at(epoch, name, left)
         test = kendalltau(values, [-arrivals[seed] for seed in left], alternative="greater")
-        return Foretold(len(left), float(test.statistic), float(test.pvalue))
+        tau, p_value = test  # the names of its fields differ over versions
+        return Foretold(len(left), float(tau), float(p_value))  # pyright: ignore
 
 
 def stored_runs() -> LongRuns:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -27,7 +28,7 @@ _RECONSTRUCTED = 0.75
 _N_MODES = 65
 
 
-def train_regimes(seeds: Sequence[int], **options: int) -> dict[str, list[Autoencoder]]:
+def train_regimes(seeds: Sequence[int], **options: Any) -> dict[str, list[Autoencoder]]:
     """Train networks in all three regimes.
 
     Args:

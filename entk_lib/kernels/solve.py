@@ -9,7 +9,7 @@ there are parameters.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -215,6 +215,5 @@ class _Products:
             return lambda array: function(self._tensor(array)).cpu().numpy()
 
         transposed = as_arrays(apply_transposed or apply)
-        return LinearOperator(  # pyright: ignore
-            shape, matvec=as_arrays(apply), rmatvec=transposed, dtype=np.float64
-        )
+        products: dict[str, Any] = {"matvec": as_arrays(apply), "rmatvec": transposed}
+        return LinearOperator(shape=shape, dtype=np.float64, **products)

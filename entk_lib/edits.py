@@ -144,32 +144,31 @@ def tangent_edit(
     budget = _checks.memory_budget(next(iter(chosen.values())).device, memory)
     n = _inputs.n_samples(batch)
     everything = batch if fixed is None else _inputs.joined(batch, fixed)
-    prepare(changed, everything, "flatten", None, list(chosen))
+    problem = prepare(changed, everything, "flatten", None, list(chosen))
     before = _outputs(changed, everything)
     wanted = _wanted(change, before, n)
     start = {name: p.detach().clone() for name, p in chosen.items()}
     delta = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in start.items()}
-    predicted, products = torch.zeros_like(wanted), 0
-    for _ in range(steps):
-        moved = (_outputs(changed, everything) - before).double()
-        missing = wanted - moved.reshape(wanted.shape)
-        problem = prepare(changed, everything, "flatten", None, list(chosen))
+    sizes = [p.numel() for p in start.values()]
+    predicted, actual, products = torch.zeros_like(wanted), torch.zeros_like(before), 0
+    for step in range(steps):
+        if step > 0:
+            problem = prepare(changed, everything, "flatten", None, list(chosen))
         found = solve_tangent(
             problem,
             everything,
-            missing,
+            wanted - actual.double().reshape(wanted.shape),
             ridge=ridge,
             tolerance=tolerance,
             max_products=max_products,
             budget=budget,
         )
         products, predicted = products + found.products, predicted + found.predicted
-        sizes = [p.numel() for p in start.values()]
         parts = found.delta.split(sizes)
         for total, part in zip(delta.values(), parts, strict=True):
             total += part.reshape(total.shape)
         _set(changed, {name: start[name].double() + d for name, d in delta.items()})
-    actual = _outputs(changed, everything) - before
+        actual = _outputs(changed, everything) - before
     length = _length(start)
     missed = float((predicted - wanted).norm())
     return Edit(

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from entk_book.exercises._check import Check, Wrong
 from entk_book.exercises._kinds import Choice, Values
 from entk_book.studies.edit_records import stored_edits
+from entk_book.studies.edited_adders import length_of
 from entk_lib.edits import tangent_edit
 
 price_of_an_eigenvector = Check(
@@ -33,7 +34,7 @@ def _shorter(network: nn.Module, x: Tensor, change: Tensor) -> str:
     lengths = {}
     for layer in ("first", "second"):
         edit = tangent_edit(network, x, change, parameters=layer, tolerance=1e-2)
-        lengths[layer] = sum(float(d.square().sum()) for d in edit.delta.values())
+        lengths[layer] = length_of(edit.delta)
     return min(lengths, key=lambda layer: lengths[layer])
 
 

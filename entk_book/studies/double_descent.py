@@ -93,6 +93,27 @@ class Grid:
         return self.over(lambda network, _: loss(network, fresh), sizes=sizes)
 
 
+def recipe(steps: int) -> dict[str, Any]:
+    """How all networks of the chapter are trained.
+
+    Full batch, AdamW at a learning rate of 0.02 that warms up and falls, weight decay of a
+    tenth.
+
+    Args:
+        steps: Updates.
+
+    Returns:
+        Options of `entk_lib.training.train_many`.
+    """
+    schedule = warmup_cosine(steps, warmup=steps // 20)
+    return {
+        "steps": steps,
+        "optimizer": scheduled(adamw(0.02, weight_decay=0.1), schedule),
+        "gradients": closed_forms.tied_autoencoder(),
+        "record_every": steps,
+    }
+
+
 def train_sizes(
     sparsity: float,
     sizes: Sequence[int] = SIZES,
@@ -134,13 +155,7 @@ def train_sizes(
         for size in sizes
     }
     networks = {size: untrained() for size in sizes}
-    schedule = warmup_cosine(steps, warmup=steps // 20)
-    options: dict[str, Any] = {
-        "steps": steps,
-        "optimizer": scheduled(adamw(0.02, weight_decay=0.1), schedule),
-        "gradients": closed_forms.tied_autoencoder(),
-        "record_every": steps,
-    }
+    options = recipe(steps)
     small = [size for size in sizes if _STACK % size == 0]
     if small:
         x = torch.stack([d.repeat(_STACK // size, 1) for size in small for d in data[size]])

@@ -241,6 +241,23 @@ def presence(adder: Adder, network: nn.Module) -> dict[str, dict[str, float]]:
     return found
 
 
+@torch.no_grad()
+def length_of(parts: Mapping[str, Tensor]) -> float:
+    """Euclidean length of parameters, or of a change of them, taken together.
+
+    Args:
+        parts: By name.
+
+    Returns:
+        The length.
+
+    Example:
+        >>> length_of({"weight": torch.tensor([3.0]), "bias": torch.tensor([[4.0]])})
+        5.0
+    """
+    return sum(float(part.square().sum()) for part in parts.values()) ** 0.5
+
+
 @dataclass(frozen=True)
 class Prices:
     """What unit changes of all outputs cost in one network.
@@ -282,7 +299,7 @@ def prices(
 
     def cost(change: Tensor) -> float:
         edit = entk.tangent_edit(network, x, change, tolerance=tolerance)
-        return _length(edit.delta) / float(change.norm())
+        return length_of(edit.delta) / float(change.norm())
 
     modes = [spectrum.eigenvectors[:, [i]] @ pattern[:1] for i in places]
     functions = {}
@@ -294,10 +311,6 @@ def prices(
         ([float(spectrum.eigenvalues[i]) for i in places], [cost(m) for m in modes]),
         functions,
     )
-
-
-def _length(delta: Mapping[str, Tensor]) -> float:
-    return sum(float(part.square().sum()) for part in delta.values()) ** 0.5
 
 
 @torch.no_grad()
@@ -318,7 +331,7 @@ def random_change(network: nn.Module, length: float, seed: int = 0) -> nn.Module
         name: torch.randn(p.shape, generator=generator, dtype=p.dtype)
         for name, p in own.items()
     }
-    scale = length * _length(own) / _length(drawn)
+    scale = length * length_of(own) / length_of(drawn)
     for name, parameter in own.items():
         parameter += scale * drawn[name]
     return changed

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import entk_lib as entk
 from entk_book.studies.autoencoders import Autoencoder
-from entk_book.studies.edited_adders import take_out
+from entk_book.studies.edited_adders import length_of, take_out
 from entk_book.studies.superposition import is_reconstructed
 
 # Beside the mean eigenvalue of the whole kernel: so little that it changes nothing that can
@@ -118,13 +118,12 @@ def by_tensor(
     """
     ridge = RIDGE * float(entk.empirical_ntk(model, x).diagonal().mean())
     change = take_out(model, x, frequency)
-    whole = sum(float(p.detach().square().sum()) for p in model.parameters()) ** 0.5
+    whole = length_of(dict(model.named_parameters()))
     found = {}
     for name in tensors:
         edit = entk.tangent_edit(
             model, x, change, parameters=name, ridge=ridge, max_products=PRODUCTS
         )
-        length = sum(float(d.square().sum()) for d in edit.delta.values()) ** 0.5
         size = sum(d.numel() for d in edit.delta.values())
-        found[name] = ByTensor(size, edit.residual, length / whole)
+        found[name] = ByTensor(size, edit.residual, length_of(edit.delta) / whole)
     return found

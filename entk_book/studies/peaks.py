@@ -12,11 +12,10 @@ from scipy import stats
 from torch import Tensor
 
 from entk_book.stored import records
-from entk_book.studies.double_descent import STEPS, loss
+from entk_book.studies.double_descent import STEPS, loss, recipe
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
-from entk_lib.training import adamw, closed_forms, train_many
-from entk_lib.training.schedules import scheduled, warmup_cosine
+from entk_lib.training import train_many
 
 # Factors of the square root of two.
 SIZES = (4, 6, 8, 11, 16, 23, 32, 45, 64, 90, 128, 181, 256, 362, 512)
@@ -118,7 +117,7 @@ def measure(
 ) -> Peak:
     """Train networks of a setting on data sets of several sizes, and test them.
 
-    The recipe is that of `entk_book.studies.double_descent.train_sizes`.
+    The recipe is `entk_book.studies.double_descent.recipe`.
 
     Args:
         setting: Of networks and data.
@@ -131,20 +130,11 @@ def measure(
     """
     n, m, s = setting.n_features, setting.n_hidden, setting.sparsity
     fresh = superposition.sample(2000, n, s, seed=1000)
-    schedule = warmup_cosine(steps, warmup=steps // 20)
     columns = []
     for size in sizes:
         networks = [TiedAutoencoder(n, m, seed=100 + seed) for seed in seeds]
         x = torch.stack([superposition.sample(size, n, s, seed=seed) for seed in seeds])
-        train_many(
-            networks,
-            x,
-            x,
-            steps=steps,
-            optimizer=scheduled(adamw(0.02, weight_decay=0.1), schedule),
-            gradients=closed_forms.tied_autoencoder(),
-            record_every=steps,
-        )
+        train_many(networks, x, x, **recipe(steps))
         columns.append([loss(network, fresh) for network in networks])
     return Peak(setting, sizes, torch.tensor(columns).T)
 

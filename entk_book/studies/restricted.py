@@ -40,7 +40,8 @@ def restricted_accuracy(
     """Accuracy of what is left of logits if only some waves of the sum are kept.
 
     The logits on these rows are replaced by their least-squares fit with a constant,
-    cosines and sines of the sum. No label enters the fit.
+    cosines and sines of the sum. The fit knows which pairs have the same sum, and so
+    averages their logits; waves that the network does not use are the null.
 
     Args:
         logits: Of a network, on some pairs.
@@ -78,7 +79,7 @@ def look(model: ModularTransformer, seed: int) -> dict[str, float]:
     Returns:
         On each kind of pairs, by the names of `entk_book.studies.transformer.mirrors`; and
         on the hard ones ``"restricted"`` to the network's key frequencies at this time and
-        ``"other waves"``, as many that it uses least, or one where it has no keys.
+        ``"other waves"``, as many that it uses least; zero where it has no keys.
     """
     found = frequencies_of(model)
     rows = mirrors(seed)[HARD]

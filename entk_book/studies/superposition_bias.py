@@ -76,6 +76,18 @@ class Scaled:
         )
 
 
+def _shared(
+    spectra: Sequence[entk.Spectrum], autoencoders: Sequence[Autoencoder]
+) -> list[float]:
+    """Dimensions that the top 50 eigenvectors share with all features, one a seed."""
+    return [
+        entk.subspace_overlap(
+            top_vectors(spectrum), superposition.feature_indicators(one.x)
+        )
+        for spectrum, one in zip(spectra, autoencoders, strict=True)
+    ]
+
+
 def scaled_bias(
     autoencoders: Sequence[Autoencoder],
     state: str,
@@ -103,12 +115,7 @@ def scaled_bias(
                 float(s.eigenvalues[N_FEATURES - 1] / s.eigenvalues[N_FEATURES])
                 for s in spectra
             ],
-            [
-                entk.subspace_overlap(
-                    top_vectors(spectrum), superposition.feature_indicators(one.x)
-                )
-                for spectrum, one in zip(spectra, autoencoders, strict=True)
-            ],
+            _shared(spectra, autoencoders),
         )
     return found
 
@@ -161,19 +168,12 @@ def without_bias(
     )
     spectra = [flattened_spectrum(one, "trained", 0.0, "weight") for one in group]
     before = [flattened_spectrum(one, "untrained", 0.0, "weight") for one in group]
-
-    def shared(some: Sequence[entk.Spectrum]) -> list[float]:
-        return [
-            entk.subspace_overlap(top_vectors(s), superposition.feature_indicators(one.x))
-            for s, one in zip(some, group, strict=True)
-        ]
-
     return Unbiased(
         [one.network.n_reconstructed() for one in group],
         [stops(spectrum) for spectrum in spectra],
         [n_found(alignments(s, one.x)) for s, one in zip(spectra, group, strict=True)],
-        shared(spectra),
-        shared(before),
+        _shared(spectra, group),
+        _shared(before, group),
     )
 
 

@@ -302,7 +302,7 @@ class TestRestricted:
         assert disagreeing(self.claims(slow_end=0.31)) == [0, 1]
         assert disagreeing(self.claims(early=0.1)) == [0, 3]
 
-    def test_networks_that_never_get_there_keep_the_first_claim(self):
+    def test_networks_that_never_get_there_have_no_lead(self):
         runs = self.runs()
         for seed in range(10):
             runs.series[seed][HARD][:] = [0.2] * 41

@@ -13,10 +13,19 @@ from typing import Any
 
 from entk_book import stored
 from entk_book.stored import records
-from entk_book.studies import edit_records, grokking_ladder, peaks, restricted
+from entk_book.studies import (
+    edit_records,
+    edit_strengths,
+    edited_transformers,
+    grokking_ladder,
+    peaks,
+    restricted,
+)
 
 RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "edits": edit_records.record,
+    "edit_strengths": edit_strengths.record,
+    "edited_transformers": edited_transformers.record,
     "peaks": peaks.record,
     "grokking_ladder": grokking_ladder.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),

@@ -1,7 +1,7 @@
 """The shortest change of a model's parameters that changes its outputs as wanted."""
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from entk_lib import _checks, _inputs
 from entk_lib._inputs import Data, Inputs
-from entk_lib.kernels import prepare, solve_tangent
+from entk_lib.kernels import chunks_of, prepare, solve_tangent
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +145,8 @@ def tangent_edit(
     n = _inputs.n_samples(batch)
     everything = batch if fixed is None else _inputs.joined(batch, fixed)
     problem = prepare(changed, everything, "flatten", None, list(chosen))
-    before = _outputs(changed, everything)
+    chunks = chunks_of(problem, everything, budget)
+    before = _outputs(changed, everything, chunks.slices)
     wanted = _wanted(change, before, n)
     start = {name: p.detach().clone() for name, p in chosen.items()}
     delta = {name: torch.zeros_like(p, dtype=torch.float64) for name, p in start.items()}
@@ -157,6 +158,7 @@ def tangent_edit(
         found = solve_tangent(
             problem,
             everything,
+            chunks,
             wanted - actual.double().reshape(wanted.shape),
             ridge=ridge,
             tolerance=tolerance,
@@ -168,7 +170,7 @@ def tangent_edit(
         for total, part in zip(delta.values(), parts, strict=True):
             total += part.reshape(total.shape)
         _set(changed, {name: start[name].double() + d for name, d in delta.items()})
-        actual = _outputs(changed, everything) - before
+        actual = _outputs(changed, everything, chunks.slices) - before
     length = _length(start)
     missed = float((predicted - wanted).norm())
     return Edit(
@@ -202,8 +204,9 @@ def _wanted(change: Tensor, before: Tensor, n: int) -> Tensor:
 
 
 @torch.no_grad()
-def _outputs(model: nn.Module, x: Inputs) -> Tensor:
-    return _inputs.call_model(model, {}, x)
+def _outputs(model: nn.Module, x: Inputs, chunks: Sequence[slice]) -> Tensor:
+    parts = [_inputs.call_model(model, {}, _inputs.take(x, chunk)) for chunk in chunks]
+    return torch.cat(parts)
 
 
 @torch.no_grad()

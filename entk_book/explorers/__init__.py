@@ -6,8 +6,9 @@ Needs anywidget: ``pip install "entk_lib[explorers]"``.
 """
 
 from entk_book.explorers._explorer import Explorer
+from entk_book.explorers.edits import Edits
 from entk_book.explorers.grokking import Grokking
 from entk_book.explorers.superposition import Superposition
 from entk_book.explorers.waves import Waves
 
-__all__ = ["Explorer", "Grokking", "Superposition", "Waves"]
+__all__ = ["Edits", "Explorer", "Grokking", "Superposition", "Waves"]

@@ -30,12 +30,13 @@ def presence(shares: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> A
     Returns:
         The axes.
     """
-    looks = (plotting.ORANGE, plotting.BLUE)
+    looks = (plotting.ORANGE, plotting.PURPLE, plotting.BLUE)
     families = list(next(iter(shares.values())))
+    width = 0.8 / len(shares)
     for i, (place, by_family) in enumerate(shares.items()):
         heights = [100 * float(np.median(by_family[name])) for name in families]
-        at = np.arange(len(families)) + 0.4 * (i - 0.5)
-        ax.bar(at, heights, 0.38, color=looks[i], label=place)
+        at = np.arange(len(families)) + width * (i - (len(shares) - 1) / 2)
+        ax.bar(at, heights, 0.95 * width, color=looks[i], label=place)
     ax.set_xticks(range(len(families)), families)
     ax.set(ylabel="share of the energy (%)")
     ax.legend()

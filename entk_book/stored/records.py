@@ -60,3 +60,23 @@ def write(name: str, table: dict[str, Any], folder: Path | None = None) -> Path:
     partial.write_text(json.dumps(table, separators=(",", ":")) + "\n", "utf-8")
     partial.replace(file)
     return file
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to four digits, in lists and dictionaries as deep as they go.
+
+    Args:
+        value: A number, or lists and dictionaries of them.
+
+    Returns:
+        The same form.
+
+    Example:
+        >>> rounded({"here": [0.123456, 2.0]})
+        {'here': [0.1235, 2.0]}
+    """
+    if isinstance(value, dict):
+        return {key: rounded(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.4g}")

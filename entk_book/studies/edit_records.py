@@ -109,10 +109,10 @@ def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
             {
                 "kind": kind,
                 "seed": adder.seed,
-                "presence": _rounded(presence(adder, network.float())),
-                "ablated": _rounded(ablated) if kind != "untrained" else {},
+                "presence": records.rounded(presence(adder, network.float())),
+                "ablated": records.rounded(ablated) if kind != "untrained" else {},
                 "spread": {
-                    str(share): _rounded(spreads(network.double(), adder, share))
+                    str(share): records.rounded(spreads(network.double(), adder, share))
                     for share in SHARES
                 },
             }
@@ -129,19 +129,11 @@ def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
                     "seed": adder.seed,
                     "step": time,
                     "accuracy": accuracy,
-                    "logits": _rounded(presence(adder, single)["logits"]["sum"]),
-                    "spread": _rounded(spreads(network, adder, 0.3)),
+                    "logits": records.rounded(presence(adder, single)["logits"]["sum"]),
+                    "spread": records.rounded(spreads(network, adder, 0.3)),
                 }
             )
     return {"rows": rows, "courses": courses}
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_rounded(part) for part in value]
-    return float(f"{value:.4g}")
 
 
 @dataclass(frozen=True)

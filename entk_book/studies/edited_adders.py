@@ -4,7 +4,6 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
@@ -219,23 +218,32 @@ def without_families(adder: Adder, names: Sequence[str]) -> dict[str, float]:
 
 @torch.no_grad()
 def presence(adder: Adder, network: nn.Module) -> dict[str, dict[str, float]]:
-    """Share of energy that each family has in activations and in logits.
+    """Share of energy that each family has in activations, kernel and logits.
+
+    The kernel's energy in a family is that of its modes, each weighed by its eigenvalue.
 
     Args:
         adder: Whose pairs.
         network: The trained network, or another one.
 
     Returns:
-        Shares of what varies over the pairs, by ``"activations"`` and ``"logits"``.
+        Shares of what varies over the pairs, by ``"activations"``, ``"kernel"`` and
+        ``"logits"``.
     """
     families = modular_addition.fourier_families(adder.modulus)
     hidden = network.get_submodule("first")(adder.x).double().square()
-    found: dict[str, dict[str, Any]] = {}
-    for where, values in (("activations", hidden), ("logits", network(adder.x).double())):
-        centred = values - values.mean(0)
-        total = float(centred.square().sum())
+    logits = network(adder.x).double()
+    grams = {
+        "activations": hidden @ hidden.T,
+        "kernel": entk.empirical_ntk(network, adder.x).double(),
+        "logits": logits @ logits.T,
+    }
+    found: dict[str, dict[str, float]] = {}
+    for where, gram in grams.items():
+        centred = gram - gram.mean(0) - gram.mean(1, keepdim=True) + gram.mean()
+        total = float(centred.trace())
         found[where] = {
-            name: float((waves.flatten(1).T @ centred).square().sum()) / total
+            name: float((waves.flatten(1) * (centred @ waves.flatten(1))).sum()) / total
             for name, waves in families.items()
         }
     return found

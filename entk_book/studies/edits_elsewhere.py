@@ -1,23 +1,15 @@
-"""Chapter 9, edits in two other networks: a toy model of superposition, a Transformer."""
+"""Chapter 9, edits in a toy model of superposition."""
 
 import copy
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int
 from scipy.stats import spearmanr
-from torch import Tensor, nn
+from torch import Tensor
 
 import entk_lib as entk
 from entk_book.studies.autoencoders import Autoencoder
-from entk_book.studies.edited_adders import length_of, take_out
 from entk_book.studies.superposition import is_reconstructed
-
-# Beside the mean eigenvalue of the whole kernel: so little that it changes nothing that can
-# be done, and enough to leave alone what could be done only by enormous changes.
-RIDGE = 0.01
-PRODUCTS = 100
 
 
 @dataclass(frozen=True)
@@ -80,50 +72,4 @@ def features_taken_out(one: Autoencoder, n_features: int = 5) -> list[TakenOut]:
                 (directions[:, others].T @ directions[:, i]).abs().tolist(),
             )
         )
-    return found
-
-
-@dataclass(frozen=True)
-class ByTensor:
-    """A wave taken out of a Transformer through one of its tensors.
-
-    Attributes:
-        size: Number of its entries.
-        missing: What of the wanted change this tensor cannot do, to first order, relative
-            to it.
-        length: Of the change of parameters, relative to all parameters of the network.
-    """
-
-    size: int
-    missing: float
-    length: float
-
-
-def by_tensor(
-    model: nn.Module,
-    x: Int[Tensor, "pairs 3"],
-    frequency: int,
-    tensors: Sequence[str],
-) -> dict[str, ByTensor]:
-    """Take a wave of the sum out of a Transformer, through each of some tensors.
-
-    Args:
-        model: In float64.
-        x: All pairs, as tokens.
-        frequency: Of the wave.
-        tensors: Names of its layers.
-
-    Returns:
-        What it takes, by tensor.
-    """
-    ridge = RIDGE * float(entk.empirical_ntk(model, x).diagonal().mean())
-    change = take_out(model, x, frequency)
-    whole = length_of(dict(model.named_parameters()))
-    found = {}
-    for name in tensors:
-        edit = entk.tangent_edit(
-            model, x, change, parameters=name, ridge=ridge, max_products=PRODUCTS
-        )
-        size = sum(d.numel() for d in edit.delta.values())
-        found[name] = ByTensor(size, edit.residual, length_of(edit.delta) / whole)
     return found

@@ -17,6 +17,7 @@ from entk_lib.kernels.ntk_spectra import ntk_spectrum
 from entk_lib.kernels.operators import NTKOperator
 from entk_lib.kernels.readouts import Readout
 from entk_lib.kernels.solve import Solution, solve_tangent
+from entk_lib.kernels.tangents import chunks_of
 
 __all__ = [
     "CACHE_BYTES",
@@ -27,6 +28,7 @@ __all__ = [
     "Readout",
     "Solution",
     "SpectrumCost",
+    "chunks_of",
     "empirical_ntk",
     "explain_ntk",
     "jacobian",

@@ -7,6 +7,7 @@ parameters; and by LSMR where the kernel is singular or nearly so, or has more r
 there are parameters.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,16 +21,20 @@ from tqdm import tqdm
 
 from entk_lib._inputs import Inputs
 from entk_lib._progress import progress
-from entk_lib.kernels.empirical import empirical_ntk
+from entk_lib.kernels.empirical import empirical_ntk, explain_ntk
 from entk_lib.kernels.engine import Problem
 from entk_lib.kernels.jacobians import Jacobians, n_entries
-from entk_lib.kernels.tangents import Tangents, chunks_of
+from entk_lib.kernels.tangents import Chunks, Tangents
 
 # A Jacobian with so few rows or columns, and so many entries, is decomposed.
 SMALL_SIDE = 1024
 SMALL_ENTRIES = 2**24
 # The class-averaged kernel of more samples costs more than it saves.
 MOST_SAMPLES = 4096
+# It may take as long as all iterations together, or so long.
+FREE_SECONDS = 1.0
+# What the decomposition of a matrix takes beside it, in matrices of its size.
+DECOMPOSED_COPIES = 5
 # Beyond this condition number of it, conjugate gradients would not come to an end.
 MOST_CONDITION = 1e6
 
@@ -56,6 +61,7 @@ class Solution:
 def solve_tangent(
     problem: Problem,
     x: Inputs,
+    chunks: Chunks,
     wanted: Float[Tensor, "n outputs"],
     *,
     ridge: float,
@@ -68,6 +74,7 @@ def solve_tangent(
     Args:
         problem: The model with flattened outputs, and its chosen parameters.
         x: The samples.
+        chunks: Of them, as `chunks_of` gives them for this budget.
         wanted: w, float64.
         ridge: r.
         tolerance: Of the residual relative to w, where w can be reached.
@@ -87,7 +94,7 @@ def solve_tangent(
     small = min(rows, columns) <= SMALL_SIDE and rows * columns <= SMALL_ENTRIES
     if small and 4 * 8 * rows * columns <= budget:
         return _decomposed(problem, x, wanted, ridge)
-    products = _Products(problem, x, wanted, budget)
+    products = _Products(problem, x, chunks, wanted, budget)
     return products.solve(ridge, tolerance, max(1, max_products // 2))
 
 
@@ -105,9 +112,11 @@ def _decomposed(problem: Problem, x: Inputs, wanted: Tensor, ridge: float) -> So
 class _Products:
     """The Jacobian as an operator of scipy's, which counts its products."""
 
-    def __init__(self, problem: Problem, x: Inputs, wanted: Tensor, budget: int) -> None:
+    def __init__(
+        self, problem: Problem, x: Inputs, chunks: Chunks, wanted: Tensor, budget: int
+    ) -> None:
         self._problem, self._x, self._wanted = problem, x, wanted
-        chunks = chunks_of(problem, x, budget)
+        self._budget = budget
         self._tangents = Tangents(problem, x, budget, chunks)
         self._count = 0
         self._bar: tqdm | None = None
@@ -139,8 +148,12 @@ class _Products:
         size = self._wanted.numel()
         if size > n_entries(self._problem.parameters) and ridge == 0:
             return None
-        averaged = self._averaged(ridge)
-        if averaged is None or not bool(self._pull(self._wanted).any()):
+        start = time.perf_counter()
+        if not bool(self._push(self._pull(self._wanted)).any()):
+            return None
+        longest = max(FREE_SECONDS, most * (time.perf_counter() - start))
+        averaged = self._averaged(ridge, longest)
+        if averaged is None:
             return None
 
         def times_kernel(vector: Tensor) -> Tensor:
@@ -157,13 +170,18 @@ class _Products:
             return None
         return self._pull(self._tensor(found))
 
-    def _averaged(self, ridge: float) -> tuple[Tensor, Tensor] | None:
-        """Eigenpairs of the class-averaged kernel, if it is small and well-conditioned."""
-        if len(self._wanted) > MOST_SAMPLES:
+    def _averaged(self, ridge: float, seconds: float) -> tuple[Tensor, Tensor] | None:
+        """Eigenpairs of the class-averaged kernel, if it is cheap and well-conditioned."""
+        n, names = len(self._wanted), list(self._problem.parameters)
+        left = self._budget - DECOMPOSED_COPIES * 8 * n**2
+        if n > MOST_SAMPLES or left <= 0:
             return None
-        kernel = empirical_ntk(
-            self._problem.model, self._x, parameters=list(self._problem.parameters)
-        )
+        model, memory = self._problem.model, left / 2**30
+        plan = explain_ntk(model, self._x, parameters=names, memory=memory)
+        # In little memory its blocks are many: it could take longer than all iterations.
+        if plan.seconds is None or plan.seconds > seconds:
+            return None
+        kernel = empirical_ntk(model, self._x, parameters=names, memory=memory)
         values, vectors = torch.linalg.eigh(kernel.double())
         values += ridge
         if not float(values[0]) * MOST_CONDITION > float(values[-1]):

@@ -1,6 +1,7 @@
 """Edits through the kernel: exact, shortest, in the row space, and nothing else moves."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -313,6 +314,29 @@ def test_memory_decides_for_the_products():
     assert few.way == "conjugate gradients"
     with pytest.raises(MemoryError, match="for one sample"):
         tangent_edit(model, x, wanted, memory=1e-9)
+
+
+def test_a_kernel_that_takes_longer_than_the_products_is_left_alone(monkeypatch):
+    monkeypatch.setattr(solve, "SMALL_SIDE", 0)
+    model, x, wanted = mlp(), inputs(40, 4), 1e-3 * inputs(40, 3, seed=2)
+    calls = []
+
+    def predicted(seconds):
+        def explain(*arguments, memory, **options):
+            calls.append(memory)
+            return SimpleNamespace(seconds=seconds)
+
+        return explain
+
+    found = {}
+    for seconds in (0.9, 1e9, None):  # None: it does not fit into memory
+        monkeypatch.setattr(solve, "explain_ntk", predicted(seconds))
+        edit = tangent_edit(model, x, wanted, ridge=0.1, memory=0.01, tolerance=1e-10)
+        found[seconds] = edit.way, edit.predicted
+    assert [way for way, _ in found.values()] == ["conjugate gradients", "LSMR", "LSMR"]
+    assert_close(found[0.9][1], found[1e9][1], tolerance=1e-6)
+    copies = solve.DECOMPOSED_COPIES * 8 * 40**2
+    assert calls == pytest.approx([0.01 - copies / 2**30] * 3)
 
 
 def test_the_first_order_prediction_is_the_kernel_s(way):

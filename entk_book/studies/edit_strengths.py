@@ -1,0 +1,175 @@
+"""Chapter 9's explorer: a wave taken out by some strength, and what is said then."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import entk_lib as entk
+from entk_book.stored import records
+from entk_book.studies.adders import Adder, train_adders
+from entk_book.studies.edited_adders import (
+    N_FREQUENCIES,
+    in_double,
+    length_of,
+    pair_function,
+    random_change,
+    take_out,
+)
+from entk_lib.toys.tasks import modular_addition
+
+# Multiples of the change that to first order takes the whole wave out. The network is of
+# degree three in its weights: about (1 - s/3)^3 of the wave should be left, nothing at 3.
+STRENGTHS = (-1.0, -0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0)
+SHARE = 0.3
+SEED = 80
+_TOLERANCE = 1e-6
+
+
+def deltas(
+    adder: Adder, network: nn.Module, frequency: int
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Changes of the parameters for one frequency, each at a strength of one.
+
+    Args:
+        adder: Whose pairs.
+        network: Its network, in float64; not changed.
+        frequency: Of the wave of the sum.
+
+    Yields:
+        What is done, and the change by parameter: the wave taken out; the same asked for
+        on some of the pairs only; all other waves of the sum taken out; and a random
+        change as long as the first.
+    """
+    x, own = adder.x.double(), dict(network.named_parameters())
+    one = take_out(network, x, frequency)
+    rest = [k for k in range(1, N_FREQUENCIES + 1) if k != frequency]
+    edited, _ = modular_addition.split(len(x), SHARE, seed=adder.seed)
+    whole = entk.tangent_edit(network, x, one, tolerance=_TOLERANCE)
+    part = entk.tangent_edit(network, x[edited], one[edited], tolerance=_TOLERANCE)
+    others = sum(take_out(network, x, k) for k in rest)
+    assert isinstance(others, Tensor)
+    all_but = entk.tangent_edit(network, x, others, tolerance=_TOLERANCE)
+    drawn = random_change(network, whole.length, seed=frequency)
+    random = {
+        name: moved.detach() - own[name].detach()
+        for name, moved in drawn.named_parameters()
+    }
+    yield "this wave", dict(whole.delta)
+    yield f"this wave, on {SHARE:.0%} of the pairs", dict(part.delta)
+    yield "all waves of the sum but this one", dict(all_but.delta)
+    yield "a random change, as long", random
+
+
+@torch.no_grad()
+def answers(
+    adder: Adder,
+    network: nn.Module,
+    changed: nn.Module,
+    waves: Float[Tensor, "waves pairs 2"],
+) -> dict[str, list[float]]:
+    """What a changed network says.
+
+    Args:
+        adder: Whose pairs.
+        network: As it was, in float64.
+        changed: After the change.
+        waves: Cosine and sine of each frequency of the sum.
+
+    Returns:
+        ``left``, how much of each wave is in the logits, 1 as it was, 0 gone, negative
+        turned around; ``profile``, the mean logit of the class that is d beyond the right
+        one, d from -14 to 14; ``accuracies`` on training pairs and on others.
+    """
+    x = adder.x.double()
+    before, after = network(x), changed(x)
+    was, now = waves.mT @ before, waves.mT @ after
+    left = (was * now).sum((1, 2)) / was.square().sum((1, 2))
+    right = adder.y.argmax(1)
+    places = (right.unsqueeze(1) + torch.arange(-14, 15)) % adder.modulus
+    accuracies = [
+        modular_addition.accuracy(after[rows], adder.y[rows].double())
+        for rows in (adder.known, adder.others)
+    ]
+    return {
+        "left": left.tolist(),
+        "profile": after.gather(1, places).mean(0).tolist(),
+        "accuracies": accuracies,
+    }
+
+
+def course(
+    adder: Adder, network: nn.Module, delta: dict[str, Tensor], waves: Tensor
+) -> dict[str, list[list[float]]]:
+    """`answers` at every strength.
+
+    Args:
+        adder: Whose pairs.
+        network: In float64; not changed.
+        delta: Change of the parameters at a strength of one.
+        waves: As in `answers`.
+
+    Returns:
+        One entry a strength.
+    """
+    found: dict[str, list[list[float]]] = {}
+    for strength in STRENGTHS:
+        changed = in_double(network)
+        for name, parameter in changed.named_parameters():
+            parameter.data += strength * delta[name]
+        for what, values in answers(adder, network, changed, waves).items():
+            found.setdefault(what, []).append(values)
+    return found
+
+
+def record(seed: int = SEED, n_frequencies: int = N_FREQUENCIES) -> dict[str, Any]:
+    """Every frequency, change and strength of one network, as it is stored.
+
+    Args:
+        seed: Of the network.
+        n_frequencies: From 1 on.
+
+    Returns:
+        What `entk_book.stored.records.write` takes: by change, by what is answered, one
+        entry a frequency; and the lengths of the changes at a strength of one.
+    """
+    (adder,) = train_adders([seed])
+    network = in_double(adder.network)
+    waves = torch.stack([pair_function("sum", k) for k in range(1, N_FREQUENCIES + 1)])
+    whole = length_of(dict(network.named_parameters()))
+    found: dict[str, dict[str, list[Any]]] = {}
+    for frequency in range(1, n_frequencies + 1):
+        for name, delta in deltas(adder, network, frequency):
+            one = found.setdefault(name, {"length": []})
+            one["length"].append(records.rounded(length_of(delta) / whole))
+            for what, values in course(adder, network, delta, waves).items():
+                one.setdefault(what, []).append(records.rounded(values))
+    return {"strengths": list(STRENGTHS), "changes": found}
+
+
+def as_tensors(record: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """A record as `entk_book.explorers.Edits` takes it.
+
+    Args:
+        record: As `record` gives it.
+
+    Returns:
+        By change: ``left``, shape ``(frequencies, strengths, frequencies)``; ``profile``,
+        ``(frequencies, strengths, 29)``; ``accuracies``, ``(frequencies, strengths, 2)``;
+        ``length``, ``(frequencies,)``, relative to the parameters'.
+    """
+    return {
+        name: {what: torch.tensor(values) for what, values in one.items()}
+        for name, one in record["changes"].items()
+    }
+
+
+def stored_strengths() -> dict[str, dict[str, Tensor]]:
+    """The stored answers, of the network of seed 80.
+
+    Returns:
+        As `as_tensors`.
+    """
+    return as_tensors(records.read("edit_strengths"))

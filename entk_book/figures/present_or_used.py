@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from entk_book.studies.edit_records import Table
+from entk_book.studies.edited_transformers import BETTER_PART, RANDOM, WAVE, Tensors
 from entk_lib import plotting
 
 COLORS = {
@@ -149,4 +150,29 @@ def course(table: Table, functions: Sequence[str], ax: Axes) -> Axes:
     ax.set(xlabel="step", ylabel="done, or accuracy", xscale="symlog")
     ax.set_xticks([0, 10, 30, 100, 300], ["0", "10", "30", "100", "300"])
     ax.legend()
+    return ax
+
+
+def tensors(held: Tensors, ax: Axes) -> Axes:
+    """What single tensors of Transformers lack of a wave, and of a random function.
+
+    Args:
+        held: All changes.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    looks = ((WAVE, plotting.BLUE, "o", -0.12), (RANDOM, plotting.BLACK, "x", 0.12))
+    for what, color, marker, shift in looks:
+        for i, name in enumerate(held.tensors):
+            values = held.of(what, name, "missing")
+            label = what if i == 0 else None
+            at = [i + shift] * len(values)
+            ax.plot(at, values, marker, color=color, alpha=0.6, markersize=5, label=label)
+    ax.axhline(BETTER_PART, color=plotting.BLACK, linewidth=0.8, linestyle=":")
+    names = [name.replace("_", "\n") for name in held.tensors]
+    ax.set_xticks(range(len(names)), names, fontsize=8)
+    ax.set(ylabel="missing of the change", ylim=(0, 1.05))
+    ax.legend(loc="lower left", bbox_to_anchor=(0.12, 0.02))
     return ax

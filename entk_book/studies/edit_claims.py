@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from entk_book.ledger import Claim
 from entk_book.studies.edit_records import SHARES, Table
+from entk_book.studies.edited_transformers import BETTER_PART, RANDOM, Tensors
 from entk_book.studies.edits_elsewhere import TakenOut
 from entk_book.studies.spans import in_most, span
 
@@ -37,12 +38,13 @@ def ahead(table: Table, level: float = 0.1) -> list[int | float]:
     return found
 
 
-def claims(table: Table, taken_out: Sequence[TakenOut]) -> list[Claim]:
+def claims(table: Table, taken_out: Sequence[TakenOut], tensors: Tensors) -> list[Claim]:
     """What is present, movable and used; all rows are new.
 
     Args:
         table: All edits.
         taken_out: Features of toy models of superposition.
+        tensors: Edits of Transformers through single tensors.
 
     Returns:
         Rows of the ledger.
@@ -79,6 +81,9 @@ def claims(table: Table, taken_out: Sequence[TakenOut]) -> list[Claim]:
     randoms = [v for kind in ("trained", "untrained") for v in done(kind, "random")]
     others = done("trained", "sum, other classes")
     leads = ahead(table)
+    cases = len(tensors.networks)
+    able = [name for name, able in tensors.able().items() if in_most(able, cases)]
+    least = min(v for name in tensors.tensors for v in tensors.of(RANDOM, name, "missing"))
 
     def row(text: str, here: str, holds: bool, rule: str) -> Claim:
         return Claim(text, unpublished, here, holds, new, rule)
@@ -165,5 +170,18 @@ def claims(table: Table, taken_out: Sequence[TakenOut]) -> list[Claim]:
             f"{len(taken_out)} features",
             in_most(count([one.agreement > 0.5 for one in taken_out]), len(taken_out)),
             "above 0.5 for most features",
+        ),
+        row(
+            "one tensor of a Transformer holds a wave of the sum",
+            f"{len(able)} of {len(tensors.tensors)} can take the better part of it out, "
+            f"each alone, in most of {cases} cases",
+            len(able) == 1,
+            "one and no other",
+        ),
+        row(
+            "no tensor alone can put a random function in",
+            f"at least {100 * least:.0f} % of it is missing",
+            least > BETTER_PART,
+            "more than half of it is missing in every case",
         ),
     ]

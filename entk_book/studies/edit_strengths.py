@@ -1,6 +1,7 @@
 """Chapter 9's explorer: a wave taken out by some strength, and what is said then."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,12 +13,14 @@ from entk_book.stored import records
 from entk_book.studies.adders import Adder, train_adders
 from entk_book.studies.edited_adders import (
     N_FREQUENCIES,
+    OTHER_DRAW,
     in_double,
     length_of,
     pair_function,
     random_change,
     take_out,
 )
+from entk_book.studies.spans import span
 from entk_lib.toys.tasks import modular_addition
 
 # Multiples of the change that to first order takes the whole wave out. The network is of
@@ -46,7 +49,7 @@ def deltas(
     x, own = adder.x.double(), dict(network.named_parameters())
     one = take_out(network, x, frequency)
     rest = [k for k in range(1, N_FREQUENCIES + 1) if k != frequency]
-    edited, _ = modular_addition.split(len(x), SHARE, seed=adder.seed)
+    edited, _ = modular_addition.split(len(x), SHARE, seed=OTHER_DRAW + adder.seed)
     whole = entk.tangent_edit(network, x, one, tolerance=_TOLERANCE)
     part = entk.tangent_edit(network, x[edited], one[edited], tolerance=_TOLERANCE)
     others = sum(take_out(network, x, k) for k in rest)
@@ -63,29 +66,28 @@ def deltas(
     yield "a random change, as long", random
 
 
+@functools.cache
+def _waves() -> Float[Tensor, "frequencies pairs 2"]:
+    return torch.stack([pair_function("sum", k) for k in range(1, N_FREQUENCIES + 1)])
+
+
 @torch.no_grad()
-def answers(
-    adder: Adder,
-    network: nn.Module,
-    changed: nn.Module,
-    waves: Float[Tensor, "waves pairs 2"],
-) -> dict[str, list[float]]:
+def answers(adder: Adder, network: nn.Module, changed: nn.Module) -> dict[str, list[float]]:
     """What a changed network says.
 
     Args:
         adder: Whose pairs.
         network: As it was, in float64.
         changed: After the change.
-        waves: Cosine and sine of each frequency of the sum.
 
     Returns:
-        ``left``, how much of each wave is in the logits, 1 as it was, 0 gone, negative
-        turned around; ``profile``, the mean logit of the class that is d beyond the right
-        one, d from -14 to 14; ``accuracies`` on training pairs and on others.
+        ``left``, how much of each wave of the sum is in the logits, 1 as it was, 0 gone,
+        negative turned around; ``profile``, the mean logit of the class that is d beyond
+        the right one, d from -14 to 14; ``accuracies`` on training pairs and on others.
     """
     x = adder.x.double()
     before, after = network(x), changed(x)
-    was, now = waves.mT @ before, waves.mT @ after
+    was, now = _waves().mT @ before, _waves().mT @ after
     left = (was * now).sum((1, 2)) / was.square().sum((1, 2))
     right = adder.y.argmax(1)
     places = (right.unsqueeze(1) + torch.arange(-14, 15)) % adder.modulus
@@ -101,7 +103,7 @@ def answers(
 
 
 def course(
-    adder: Adder, network: nn.Module, delta: dict[str, Tensor], waves: Tensor
+    adder: Adder, network: nn.Module, delta: dict[str, Tensor]
 ) -> dict[str, list[list[float]]]:
     """`answers` at every strength.
 
@@ -109,7 +111,6 @@ def course(
         adder: Whose pairs.
         network: In float64; not changed.
         delta: Change of the parameters at a strength of one.
-        waves: As in `answers`.
 
     Returns:
         One entry a strength.
@@ -119,7 +120,7 @@ def course(
         changed = in_double(network)
         for name, parameter in changed.named_parameters():
             parameter.data += strength * delta[name]
-        for what, values in answers(adder, network, changed, waves).items():
+        for what, values in answers(adder, network, changed).items():
             found.setdefault(what, []).append(values)
     return found
 
@@ -137,14 +138,13 @@ def record(seed: int = SEED, n_frequencies: int = N_FREQUENCIES) -> dict[str, An
     """
     (adder,) = train_adders([seed])
     network = in_double(adder.network)
-    waves = torch.stack([pair_function("sum", k) for k in range(1, N_FREQUENCIES + 1)])
     whole = length_of(dict(network.named_parameters()))
     found: dict[str, dict[str, list[Any]]] = {}
     for frequency in range(1, n_frequencies + 1):
         for name, delta in deltas(adder, network, frequency):
             one = found.setdefault(name, {"length": []})
             one["length"].append(records.rounded(length_of(delta) / whole))
-            for what, values in course(adder, network, delta, waves).items():
+            for what, values in course(adder, network, delta).items():
                 one.setdefault(what, []).append(records.rounded(values))
     return {"strengths": list(STRENGTHS), "changes": found}
 
@@ -173,3 +173,30 @@ def stored_strengths() -> dict[str, dict[str, Tensor]]:
         As `as_tensors`.
     """
     return as_tensors(records.read("edit_strengths"))
+
+
+def told(
+    changes: Mapping[str, Mapping[str, Tensor]], strengths: Sequence[float]
+) -> list[str]:
+    """What all frequencies have in common.
+
+    Args:
+        changes: As `as_tensors`.
+        strengths: Of ``STRENGTHS``.
+
+    Returns:
+        One line a change and strength: ranges over the frequencies.
+    """
+    lines = []
+    for name, one in changes.items():
+        for strength in strengths:
+            at = STRENGTHS.index(strength)
+            own = one["left"][:, at]
+            chosen = torch.eye(len(own), dtype=torch.bool)
+            train, test = one["accuracies"][:, at].T
+            lines.append(
+                f"{name}, strength {strength:g}: left of it {span(own[chosen], 2)}, of the "
+                f"others {span(own[~chosen], 2)}; accuracy {span(train, 2)}, test "
+                f"{span(test, 2)}"
+            )
+    return lines

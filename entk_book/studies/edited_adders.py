@@ -28,7 +28,7 @@ DIRECTIONS = {
 FUNCTIONS = (*DIRECTIONS, "a, random in b", "random")
 PRICED = ("a", "sum", "difference", "a + 2b", "random")
 # So that the pairs that are edited have nothing to do with those that were trained on.
-_OTHER_DRAW = 10_000
+OTHER_DRAW = 10_000
 
 
 def pair_function(name: str, frequency: int, seed: int = 0) -> Float[Tensor, "pairs 2"]:
@@ -171,7 +171,7 @@ def spread(
     Returns:
         What becomes of the pairs that were not edited.
     """
-    edited, others = modular_addition.split(len(x), share, seed=_OTHER_DRAW + seed)
+    edited, others = modular_addition.split(len(x), share, seed=OTHER_DRAW + seed)
     edit = entk.tangent_edit(network, x[edited], change[edited], tolerance=tolerance)
     with torch.no_grad():
         moved = edit.applied(network)(x[others]) - network(x[others])

@@ -112,11 +112,14 @@ def by_tensor(
     return found
 
 
-def record(seeds: Sequence[int] = (*SEEDS, *FRESH_SEEDS)) -> dict[str, Any]:
+def record(
+    seeds: Sequence[int] = (*SEEDS, *FRESH_SEEDS), n_frequencies: int = N_FREQUENCIES
+) -> dict[str, Any]:
     """Both changes through every tensor, of all networks that generalise, to be stored.
 
     Args:
         seeds: From which those are taken that are right on the hard pairs.
+        n_frequencies: In each, the strongest.
 
     Returns:
         What `entk_book.stored.records.write` takes.
@@ -124,7 +127,7 @@ def record(seeds: Sequence[int] = (*SEEDS, *FRESH_SEEDS)) -> dict[str, Any]:
     rows = []
     for seed in outcome(seeds).general:
         model = network(seed).double()
-        for frequency in strongest(model):
+        for frequency in strongest(model, n_frequencies):
             out = take_out(model, all_tokens(model), frequency)
             drawn = put_in("random", frequency, float(out.norm()), seed=seed)
             for what, change in ((WAVE, out), (RANDOM, drawn)):

@@ -18,6 +18,15 @@ explorers = pytest.importorskip("entk_book.explorers")
 from entk_book.explorers import _explorer, grokking, waves  # ruff: ignore[module-import-not-at-top-of-file]
 
 MODULUS = 5
+STORED = {
+    "explorers": (
+        explorers.Superposition,
+        explorers.Grokking,
+        explorers.Waves,
+        explorers.Edits,
+    ),
+    "09_present_or_used": (explorers.Edits,),
+}
 
 
 def unpacked(explorer):
@@ -173,6 +182,42 @@ def test_spans_of_another_size_are_refused():
         explorers.Waves({}, modulus=MODULUS)
 
 
+def a_change(value, n_strengths=3):
+    return {
+        "left": torch.full((2, n_strengths, 4), value),
+        "profile": torch.full((2, n_strengths, 5), 0.5),
+        "accuracies": torch.ones(2, n_strengths, 2),
+        "length": torch.tensor([0.1, 0.2]),
+    }
+
+
+def test_edits_hold_what_they_are_given():
+    changes = {"one": a_change(0.3), "two": a_change(-1.0)}
+    changes["two"]["left"][1, 2, 3] = 0.7
+    explorer = explorers.Edits(changes, strengths=(-1, 0, 2.5), start=(1, 1, 2))
+    found = unpacked(explorer)
+    assert found["left"].shape == (2, 2, 3, 4)
+    assert found["left"][1, 1, 2, 3] == pytest.approx(0.7)
+    assert found["length"][1].tolist() == pytest.approx([0.1, 0.2])
+    assert explorer.spec["changes"] == ["one", "two"]
+    assert explorer.spec["strengths"] == [-1.0, 0.0, 2.5]
+    drawn = explorer.figure().axes[0].lines[0].get_ydata()
+    assert drawn.tolist() == pytest.approx([-1, -1, -1, 0.7])
+
+
+def test_edits_that_cannot_be_shown_are_refused():
+    with pytest.raises(ValueError, match="at least one"):
+        explorers.Edits({}, strengths=(0,))
+    two = {"one": a_change(0.3), "two": a_change(0.3, n_strengths=2)}
+    with pytest.raises(ValueError, match="of the same shapes and with 3 strengths"):
+        explorers.Edits(two, strengths=(-1, 0, 1))
+    with pytest.raises(ValueError, match="with 2 strengths"):
+        explorers.Edits({"one": a_change(0.3)}, strengths=(0, 1))
+    for strengths in ((1, 0, 2), (1, 2, 3)):
+        with pytest.raises(ValueError, match="ascend and hold 0"):
+            explorers.Edits({"one": a_change(0.3)}, strengths=strengths)
+
+
 def test_update_replaces_what_is_drawn(run):
     course = run[-1]
     explorer = explorers.Grokking({"one": course}, modulus=MODULUS)
@@ -183,11 +228,12 @@ def test_update_replaces_what_is_drawn(run):
     assert np.allclose(unpacked(explorer)["overlaps"][0], course["overlaps"] + 1)
 
 
-def test_the_explorers_stored_in_the_chapter_are_those_of_the_library():
-    path = Path(__file__).parents[2] / "chapters" / "explorers.ipynb"
+@pytest.mark.parametrize("name", STORED)
+def test_the_explorers_stored_in_a_chapter_are_those_of_the_library(name):
+    path = Path(__file__).parents[2] / "chapters" / f"{name}.ipynb"
     (stored,) = json.loads(path.read_text())["metadata"]["widgets"].values()
     models = [m["state"] for m in stored["state"].values() if "_esm" in m["state"]]
-    classes = (explorers.Superposition, explorers.Grokking, explorers.Waves)
+    classes = STORED[name]
     assert [m["_esm"] for m in models] == [c._esm for c in classes], "make chapters"
     assert all(m["_css"] == explorers.Explorer._css for m in models), "make chapters"
     # What a page may weigh: each explorer's numbers, in base64, and its programme.
@@ -204,6 +250,7 @@ def test_an_explorer_is_shown_with_its_static_figure(run, coders):
             trained, start, samples, betas=(0.0,), importances=torch.ones(6)
         ),
         explorers.Waves({"span": span}, modulus=MODULUS),
+        explorers.Edits({"one": a_change(0.3)}, strengths=(-1, 0, 1)),
     )
     for explorer in shown:
         data, _ = explorer._repr_mimebundle_()

@@ -8,7 +8,16 @@ from torch import nn
 
 import entk_lib as entk
 from entk_book.figures import present_or_used as figures
-from entk_book.studies import edit_claims, edit_records, edited_adders, edits_elsewhere
+from entk_book.stored import FRESH_SEEDS, SEEDS
+from entk_book.studies import (
+    edit_claims,
+    edit_records,
+    edit_strengths,
+    edited_adders,
+    edited_transformers,
+    edits_elsewhere,
+    transformer,
+)
 from entk_book.studies.adders import train_adders
 from entk_book.studies.autoencoders import train_autoencoders
 from entk_lib.toys.models import ModularTransformer, QuadraticMLP
@@ -78,6 +87,7 @@ class TestInterventions:
 
     def test_energies_are_shares_of_what_varies(self, adder):
         found = edited_adders.presence(adder, adder.network)
+        assert list(found) == ["activations", "kernel", "logits"]
         for by_family in found.values():
             assert 0 < sum(by_family.values()) <= 1
         planted = QuadraticMLP(58, 29, 4, seed=0)
@@ -86,6 +96,14 @@ class TestInterventions:
         shares = edited_adders.presence(adder, planted)["activations"]
         assert shares["a"] == pytest.approx(1, abs=1e-4)
         assert shares["sum"] == pytest.approx(0, abs=1e-4)
+        # The kernel's: its modes on the waves, each by its eigenvalue.
+        kernel = entk.empirical_ntk(adder.network, adder.x).double()
+        centred = kernel - kernel.mean(0) - kernel.mean(1, keepdim=True) + kernel.mean()
+        spectrum = entk.kernel_spectrum(centred)
+        waves = modular_addition.fourier_families(29)["sum"].flatten(1)
+        on_waves = (spectrum.eigenvectors.T @ waves).square().sum(1)
+        expected = (spectrum.eigenvalues * on_waves).sum() / spectrum.eigenvalues.sum()
+        assert found["kernel"]["sum"] == pytest.approx(float(expected), rel=1e-5)
 
     def test_a_table_of_pairs_lets_nothing_spread(self):
         class Lookup(nn.Module):
@@ -152,14 +170,126 @@ class TestElsewhere:
         nearest = max(range(len(out.cosines)), key=lambda j: out.cosines[j])
         assert out.moved[nearest] > sorted(out.moved)[len(out.moved) // 2]
 
+
+class TestTransformers:
     def test_each_tensor_changes_alone(self):
-        torch.manual_seed(0)
         model = ModularTransformer(29, seed=0, dtype=torch.float64)
-        tokens = modular_addition.tokens(modular_addition.all_pairs(29), 29)
-        found = edits_elsewhere.by_tensor(model, tokens, 3, ["unembedding", "query"])
-        assert list(found) == ["unembedding", "query"]
+        tokens = edited_transformers.all_tokens(model)
+        change = edited_adders.take_out(model, tokens, 3)
+        names = ["unembedding", "query"]
+        found = edited_transformers.by_tensor(model, change, names)
+        assert list(found) == names
+        assert [one.size for one in found.values()] == [
+            model.get_submodule(name).weight.numel() for name in names
+        ]
         assert all(0 <= one.missing <= 1 for one in found.values())
         assert found["unembedding"].missing < found["query"].missing
+
+    def test_the_strongest_waves_are_those_of_most_energy(self):
+        model = ModularTransformer(29, seed=0, dtype=torch.float64)
+        outputs = sum(
+            size * edited_adders.put_in("sum", k, 1.0) for k, size in ((4, 1), (9, 3))
+        )
+        model.forward = lambda tokens: outputs
+        assert edited_transformers.strongest(model) == [9, 4]
+
+    def test_counts_are_of_those_that_lack_less_than_half(self):
+        held = held_by("unembedding", "query", missing=(0.49, 0.5))
+        assert held.able() == {"unembedding": 3, "query": 0}
+        assert held.tensors == ["unembedding", "query"]
+        assert held.networks == [(0, 3), (1, 3), (2, 3)]
+        assert held.of("wave of the sum", "query", "length") == [0.2] * 3
+
+    def test_the_stored_ones_are_of_the_networks_that_generalise(self):
+        held = edited_transformers.stored_tensors()
+        seeds = {seed for seed, _ in held.networks}
+        assert seeds == set(transformer.outcome([*SEEDS, *FRESH_SEEDS]).general)
+        model = transformer.network(min(seeds)).double()
+        frequencies = [k for seed, k in held.networks if seed == min(seeds)]
+        assert frequencies == edited_transformers.strongest(model)
+
+    def test_the_record_holds_what_one_edit_gives(self, monkeypatch):
+        monkeypatch.setattr(edited_transformers, "tensors_of", lambda model: ["query"])
+        rows = edited_transformers.record([0, 2], n_frequencies=1)["rows"]
+        stored_rows = edited_transformers.stored_tensors().rows
+        assert [row["what"] for row in rows] == ["wave of the sum", "random function"]
+        for row in rows:
+            keys = ("seed", "frequency", "what", "tensor")
+            (then,) = (r for r in stored_rows if all(r[k] == row[k] for k in keys))
+            assert row["missing"] == pytest.approx(then["missing"], abs=0.01)
+
+
+class TestStrengths:
+    def test_a_linear_readout_answers_in_proportion(self, adder):
+        network = edited_adders.in_double(adder.network)
+        wave = edited_adders.take_out(network, adder.x.double(), 5)
+
+        class Moved(nn.Module):
+            def forward(self, x):
+                return network(x) + 0.25 * wave
+
+        found = edit_strengths.answers(adder, network, Moved())
+        expected = torch.ones(14, dtype=torch.float64)
+        expected[4] = 0.75
+        assert torch.allclose(torch.tensor(found["left"]).double(), expected)
+        same = edit_strengths.answers(adder, network, network)
+        right = network(adder.x.double()).detach()[adder.y.bool()]
+        assert same["profile"][14] == pytest.approx(float(right.mean()))
+        assert same["accuracies"] == pytest.approx(list(adder.accuracy().values()))
+
+    def test_what_is_beyond_the_right_class_is_counted_from_it(self, adder):
+        class Next(nn.Module):
+            def forward(self, x):
+                return adder.y.double().roll(1, 1)  # always one class too far
+
+        network = edited_adders.in_double(adder.network)
+        found = edit_strengths.answers(adder, network, Next())
+        assert found["profile"] == [float(d == 1) for d in range(-14, 15)]
+        assert found["accuracies"] == [0, 0]
+
+    def test_changes_are_what_their_names_say(self):
+        (adder,) = train_adders([3], steps=60)
+        network = edited_adders.in_double(adder.network)
+        deltas = dict(edit_strengths.deltas(adder, network, 2))
+        this, part, others, random = deltas.values()
+        before = {n: p.detach().clone() for n, p in network.named_parameters()}
+        assert set(this) == set(before)
+        lengths = [edited_adders.length_of(delta) for delta in (this, random)]
+        assert lengths[0] == pytest.approx(lengths[1])
+        after = []
+        for delta in (this, part, others):
+            changed = edited_adders.in_double(network)
+            for name, parameter in changed.named_parameters():
+                parameter.data += 1e-3 * delta[name]
+            after.append(edit_strengths.answers(adder, network, changed)["left"])
+        rest = [k for k in range(14) if k != 1]
+        assert 1e3 * (1 - after[0][1]) == pytest.approx(1, abs=0.02)
+        assert max(abs(after[0][k] - 1) for k in rest) < 1e-5
+        assert 0.05 < 1e3 * (1 - after[1][1]) < 0.98  # on some pairs only
+        assert abs(after[2][1] - 1) < 1e-5
+        assert 1e3 * (1 - after[2][5]) == pytest.approx(1, abs=0.02)
+
+    def test_the_stored_ones_are_those_of_the_study(self):
+        stored_now = edit_strengths.as_tensors(edit_strengths.record(n_frequencies=1))
+        then = edit_strengths.stored_strengths()
+        assert list(stored_now) == list(then)
+        for name, one in stored_now.items():
+            assert then[name]["left"].shape == (14, len(edit_strengths.STRENGTHS), 14)
+            assert torch.allclose(one["left"][0], then[name]["left"][0], atol=0.05)
+            assert torch.allclose(one["profile"][0], then[name]["profile"][0], atol=0.05)
+            same = edit_strengths.STRENGTHS.index(0)
+            assert torch.allclose(one["left"][0, same], torch.ones(14), atol=1e-4)
+
+    def test_what_is_told_has_the_ranges(self):
+        left = torch.ones(2, len(edit_strengths.STRENGTHS), 2)
+        left[:, edit_strengths.STRENGTHS.index(1)] = torch.tensor([[0.3, 1.0], [0.9, 0.2]])
+        accuracies = torch.ones(2, len(edit_strengths.STRENGTHS), 2)
+        accuracies[1, :, 1] = 0.5
+        (line,) = edit_strengths.told({"it": {"left": left, "accuracies": accuracies}}, [1])
+        assert line == (
+            "it, strength 1: left of it 0.20 to 0.30, of the others 0.90 to 1.00; "
+            "accuracy 1.00, test 0.50 to 1.00"
+        )
 
 
 def row(kind, seed, done, **changed):
@@ -211,11 +341,31 @@ def good():
     return edit_records.Table(rows, courses)
 
 
+def held_by(*names, missing, n=3):
+    rows = [
+        {
+            "seed": seed,
+            "frequency": 3,
+            "what": what,
+            "tensor": name,
+            "missing": value if what == edited_transformers.WAVE else 0.9,
+            "length": 0.2,
+        }
+        for seed in range(n)
+        for what in (edited_transformers.WAVE, edited_transformers.RANDOM)
+        for name, value in zip(names, missing, strict=True)
+    ]
+    return edited_transformers.Tensors(rows)
+
+
 TAKEN = [edits_elsewhere.TakenOut(0, 0.3, [0.1, 0.2, 0.9], [0.0, 0.1, 0.8])] * 5
 
 
-def disagreeing(table, taken=TAKEN):
-    claims = edit_claims.claims(table, taken)
+HELD = held_by("unembedding", "query", missing=(0.2, 0.8), n=5)
+
+
+def disagreeing(table, taken=TAKEN, held=HELD):
+    claims = edit_claims.claims(table, taken, held)
     return [i for i, claim in enumerate(claims) if not claim.agrees]
 
 
@@ -260,6 +410,17 @@ class TestClaims:
     def test_one_feature_whose_interference_is_another(self):
         other = edits_elsewhere.TakenOut(1, 0.3, [0.9, 0.2, 0.1], [0.0, 0.1, 0.8])
         assert disagreeing(good(), [*TAKEN[1:], other]) == [12]
+
+    def test_a_second_tensor_that_can_or_none(self):
+        second = held_by("unembedding", "query", missing=(0.2, 0.4), n=5)
+        assert disagreeing(good(), held=second) == [13]
+        none = held_by("unembedding", "query", missing=(0.5, 0.6), n=5)
+        assert disagreeing(good(), held=none) == [13]
+
+    def test_a_random_function_within_reach(self):
+        held = held_by("unembedding", "query", missing=(0.2, 0.8), n=5)
+        held.rows[-1]["missing"] = 0.5
+        assert disagreeing(good(), held=held) == [14]
 
 
 class TestTable:
@@ -312,6 +473,10 @@ class TestTable:
         figures.course(table, ("sum",), axes[1])
         figures.presence({"logits": {"a": [0.1, 0.3, 0.2]}}, axes[2])
         assert axes[2].patches[0].get_height() == pytest.approx(20)
+        figures.tensors(HELD, axes[3])
+        drawn = {line.get_label(): line for line in axes[3].lines}
+        assert drawn["wave of the sum"].get_ydata().tolist() == [0.2] * 5
+        assert drawn["random function"].get_ydata().tolist() == [0.9] * 5
         fig2, ax = plt.subplots()
         functions = dict.fromkeys(figures.COLORS, (2.0, 0.7))
         figures.price(([4.0, 1.0], [0.5, 1.0]), functions, ax)

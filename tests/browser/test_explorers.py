@@ -8,12 +8,19 @@ import numpy as np
 import pytest
 
 import entk_lib as entk
+from entk_book.studies import edit_strengths, edited_adders
+from entk_book.studies.adders import train_adders
 from entk_lib.toys.models import QuadraticMLP, TiedAutoencoder
 from entk_lib.toys.tasks import modular_addition, superposition
 
 waves = pytest.importorskip("entk_book.explorers.waves")
 PAGE = "chapters/explorers.html"
-NAMES = ("Superposition explorer", "Grokking explorer", "Waves explorer")
+NAMES = (
+    "Superposition explorer",
+    "Grokking explorer",
+    "Waves explorer",
+    "Edits explorer",
+)
 _DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 
 
@@ -163,6 +170,47 @@ def test_waves_show_the_power_that_the_library_computes(page):
     assert abs(np.corrcoef(size.ravel(), entries.ravel())[0, 1]) > 0.999
 
 
+def test_edits_show_what_a_new_edit_gives(page):
+    where = "Edits explorer"
+    box = group(page, where)
+    (adder,) = train_adders([edit_strengths.SEED])
+    network = edited_adders.in_double(adder.network)
+    change = edited_adders.take_out(network, adder.x.double(), 3)
+    edit = entk.tangent_edit(network, adder.x.double(), change, tolerance=1e-6)
+    changed = edited_adders.in_double(network)
+    for name, parameter in changed.named_parameters():
+        parameter.data += 4 * edit.delta[name]
+    expected = edit_strengths.answers(adder, network, changed)
+    move(page, where, "frequency", 1, "Home")
+    move(page, where, "frequency", 2)
+    move(page, where, "strength", 1, "End")
+    move(page, where, "strength", 2, "ArrowLeft")
+    assert box.locator(".value").all_inner_texts() == ["3", "4"]
+    waves, logits = (box.locator("svg.plot").nth(i) for i in range(2))
+    drawn = heights(waves, "others", "circle", "cy")
+    assert np.abs(drawn - np.delete(expected["left"], 2)).max() < 0.03
+    chosen = heights(waves, "chosen", "rect", "y", middle=2)
+    assert chosen == pytest.approx([expected["left"][2]], abs=0.03)
+    points = logits.locator('[data-series="after"] polyline').get_attribute("points")
+    curve = np.array([float(pair.split(",")[1]) for pair in points.split()])
+    slope = np.polyfit(curve, expected["profile"], 1)
+    assert np.abs(np.polyval(slope, curve) - expected["profile"]).max() < 0.02
+    told = box.locator("p[role=status]").inner_text()
+    assert f"of the parameters' length: {expected['left'][2]:.2f} of frequency 3" in told
+    assert f"{expected['accuracies'][1]:.2f} on others" in told
+    box.get_by_label("what is changed").select_option("a random change, as long")
+    assert "of frequency 3 is left" in box.locator("p[role=status]").inner_text()
+    assert heights(waves, "chosen", "rect", "y", middle=2) == pytest.approx([1], abs=0.1)
+
+
+def test_the_chapter_s_own_explorer_takes_the_place_of_its_picture(visit):
+    opened = visit("chapters/09_present_or_used.html").settle()
+    assert opened.problems == []
+    box = group(opened.page, "Edits explorer")
+    box.wait_for()
+    assert box.locator(".value").all_inner_texts() == ["5", "1"]
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_click_on_a_dial_moves_it(visit, width):
     opened = visit(PAGE, width=width).settle()
@@ -195,7 +243,7 @@ def test_every_dial_can_be_reached_by_the_keyboard_and_has_a_name(page):
 def test_without_javascript_the_static_figures_stay(visit):
     page = visit(PAGE, scripts=False).page
     page.wait_for_load_state("load")
-    for name in ("superposition", "grokking", "waves"):
+    for name in ("superposition", "grokking", "waves", "edits"):
         picture = page.locator(f"#fig-explore-{name} img")
         assert picture.evaluate("(img) => img.naturalWidth > 400")
         assert len(picture.get_attribute("alt")) > 30

@@ -133,7 +133,7 @@ ARCHITECTURES = {
         """,
         60,
     ),
-    "edit by products": ("edited(Tokens(), torch.randint(2000, (1000, 24)), 60)", 60),
+    "edit by products": ("edited(Tokens(), torch.randint(2000, (3000, 24)), 60)", 60),
     "edit, preconditioned": (
         """
         layers = [nn.Linear(128, 1024), nn.Tanh(), nn.Linear(1024, 10)]

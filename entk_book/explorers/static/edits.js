@@ -54,7 +54,8 @@ function render({ model, el }) {
       const length = Math.abs(strengths[at]) * part(arrays.length, change)[frequency];
       const [train, test] = pairs[at];
       const kept = `${left[frequency].toFixed(2)} of frequency ${frequency + 1} is left`;
-      const rest = `of the others ${Math.min(...others).toFixed(2)} to ${Math.max(...others).toFixed(2)}`;
+      const [least, most] = [Math.min(...others).toFixed(2), Math.max(...others).toFixed(2)];
+      const rest = `of the others ${least === most ? least : `${least} to ${most}`}`;
       const right = `accuracy ${train.toFixed(2)} on the pairs trained on, ${test.toFixed(2)} on others`;
       status.textContent = `A change of ${(100 * length).toFixed(0)} % of the parameters' length: ${kept}, ${rest}; ${right}.`;
       waves.tell(`What is left of ${n} waves: ${kept}, ${rest}.`);

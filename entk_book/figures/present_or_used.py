@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from entk_book.studies.edit_records import Table
-from entk_book.studies.edited_transformers import BETTER_PART, RANDOM, WAVE, Tensors
+from entk_book.studies.edited_transformers import BETTER_PART, CHANGES, Tensors
 from entk_lib import plotting
 
 COLORS = {
@@ -154,7 +154,7 @@ def course(table: Table, functions: Sequence[str], ax: Axes) -> Axes:
 
 
 def tensors(held: Tensors, ax: Axes) -> Axes:
-    """What single tensors of Transformers lack of a wave, and of a random function.
+    """What single tensors of Transformers lack of a wave, and of other functions.
 
     Args:
         held: All changes.
@@ -163,16 +163,22 @@ def tensors(held: Tensors, ax: Axes) -> Axes:
     Returns:
         The axes.
     """
-    looks = ((WAVE, plotting.BLUE, "o", -0.12), (RANDOM, plotting.BLACK, "x", 0.12))
-    for what, color, marker, shift in looks:
+    looks = (
+        (plotting.BLUE, "o"),
+        (plotting.SKY, "v"),
+        (plotting.GREEN, "^"),
+        (plotting.PURPLE, "D"),
+        (plotting.BLACK, "x"),
+    )
+    for k, (what, (color, marker)) in enumerate(zip(CHANGES, looks, strict=True)):
         for i, name in enumerate(held.tensors):
-            values = held.of(what, name, "missing")
+            values = held.of(what, name)
             label = what if i == 0 else None
-            at = [i + shift] * len(values)
-            ax.plot(at, values, marker, color=color, alpha=0.6, markersize=5, label=label)
+            at = [i + 0.15 * (k - 2)] * len(values)
+            ax.plot(at, values, marker, color=color, alpha=0.6, markersize=4, label=label)
     ax.axhline(BETTER_PART, color=plotting.BLACK, linewidth=0.8, linestyle=":")
     names = [name.replace("_", "\n") for name in held.tensors]
     ax.set_xticks(range(len(names)), names, fontsize=8)
     ax.set(ylabel="missing of the change", ylim=(0, 1.05))
-    ax.legend(loc="lower left", bbox_to_anchor=(0.12, 0.02))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.25), ncols=3, fontsize=8)
     return ax

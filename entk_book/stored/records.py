@@ -66,17 +66,17 @@ def rounded(value: Any) -> Any:
     """Numbers to four digits, in lists and dictionaries as deep as they go.
 
     Args:
-        value: A number, or lists and dictionaries of them.
+        value: A number, or lists and dictionaries of them; whole numbers stay as they are.
 
     Returns:
         The same form.
 
     Example:
-        >>> rounded({"here": [0.123456, 2.0]})
-        {'here': [0.1235, 2.0]}
+        >>> rounded({"here": [0.123456, 12345]})
+        {'here': [0.1235, 12345]}
     """
     if isinstance(value, dict):
         return {key: rounded(part) for key, part in value.items()}
     if isinstance(value, list):
         return [rounded(part) for part in value]
-    return float(f"{value:.4g}")
+    return value if isinstance(value, int) else float(f"{value:.4g}")

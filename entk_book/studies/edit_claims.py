@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from entk_book.ledger import Claim
 from entk_book.studies.edit_records import SHARES, Table
-from entk_book.studies.edited_transformers import BETTER_PART, RANDOM, Tensors
+from entk_book.studies.edited_transformers import BETTER_PART, UNUSED, Tensors
 from entk_book.studies.edits_elsewhere import TakenOut
 from entk_book.studies.spans import in_most, span
 
@@ -83,7 +83,11 @@ def claims(table: Table, taken_out: Sequence[TakenOut], tensors: Tensors) -> lis
     leads = ahead(table)
     cases = len(tensors.networks)
     able = [name for name, able in tensors.able().items() if in_most(able, cases)]
-    least = min(v for name in tensors.tensors for v in tensors.of(RANDOM, name, "missing"))
+    by_network = [
+        [tensors.of(UNUSED, name)[i] for name in tensors.tensors] for i in range(cases)
+    ]
+    closed = [min(missing) > BETTER_PART for missing in by_network]
+    unused = [value for missing in by_network for value in missing]
 
     def row(text: str, here: str, holds: bool, rule: str) -> Claim:
         return Claim(text, unpublished, here, holds, new, rule)
@@ -172,16 +176,16 @@ def claims(table: Table, taken_out: Sequence[TakenOut], tensors: Tensors) -> lis
             "above 0.5 for most features",
         ),
         row(
-            "one tensor of a Transformer holds a wave of the sum",
-            f"{len(able)} of {len(tensors.tensors)} can take the better part of it out, "
-            f"each alone, in most of {cases} cases",
+            "in a Transformer a wave of the sum can be turned down through one tensor only",
+            f"through {len(able)} of {len(tensors.tensors)}, each alone, in most of "
+            f"{cases} networks",
             len(able) == 1,
-            "one and no other",
+            "one and no other does the better part in most networks",
         ),
         row(
-            "no tensor alone can put a random function in",
-            f"at least {100 * least:.0f} % of it is missing",
-            least > BETTER_PART,
-            "more than half of it is missing in every case",
+            "one that the network does not use cannot be put in through any",
+            f"in {count(closed)} of {cases} networks; {span(unused, 2)} of it is missing",
+            in_most(count(closed), cases),
+            "no tensor does the better part, in most networks",
         ),
     ]

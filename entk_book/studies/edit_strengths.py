@@ -43,18 +43,16 @@ def deltas(
 
     Yields:
         What is done, and the change by parameter: the wave taken out; the same asked for
-        on some of the pairs only; all other waves of the sum taken out; and a random
-        change as long as the first.
+        on some of the pairs only; all other waves of the sum taken out; all waves of it;
+        and a random change as long as the first.
     """
     x, own = adder.x.double(), dict(network.named_parameters())
     one = take_out(network, x, frequency)
-    rest = [k for k in range(1, N_FREQUENCIES + 1) if k != frequency]
     edited, _ = modular_addition.split(len(x), SHARE, seed=OTHER_DRAW + adder.seed)
     whole = entk.tangent_edit(network, x, one, tolerance=_TOLERANCE)
     part = entk.tangent_edit(network, x[edited], one[edited], tolerance=_TOLERANCE)
-    others = sum(take_out(network, x, k) for k in rest)
-    assert isinstance(others, Tensor)
-    all_but = entk.tangent_edit(network, x, others, tolerance=_TOLERANCE)
+    every = torch.stack([take_out(network, x, k) for k in range(1, N_FREQUENCIES + 1)])
+    others = entk.tangent_edit(network, x, every.sum(0) - one, tolerance=_TOLERANCE)
     drawn = random_change(network, whole.length, seed=frequency)
     random = {
         name: moved.detach() - own[name].detach()
@@ -62,7 +60,10 @@ def deltas(
     }
     yield "this wave", dict(whole.delta)
     yield f"this wave, on {SHARE:.0%} of the pairs", dict(part.delta)
-    yield "all waves of the sum but this one", dict(all_but.delta)
+    yield "all waves of the sum but this one", dict(others.delta)
+    # To first order an edit is linear in what is wanted.
+    both = {name: others.delta[name] + whole.delta[name] for name in own}
+    yield "all waves of the sum", both
     yield "a random change, as long", random
 
 
@@ -83,7 +84,8 @@ def answers(adder: Adder, network: nn.Module, changed: nn.Module) -> dict[str, l
     Returns:
         ``left``, how much of each wave of the sum is in the logits, 1 as it was, 0 gone,
         negative turned around; ``profile``, the mean logit of the class that is d beyond
-        the right one, d from -14 to 14; ``accuracies`` on training pairs and on others.
+        the right one, d from -14 to 14; ``accuracies`` on training pairs and on others;
+        ``alone``, the accuracy on the others of what is left of the sum's waves alone.
     """
     x = adder.x.double()
     before, after = network(x), changed(x)
@@ -95,10 +97,13 @@ def answers(adder: Adder, network: nn.Module, changed: nn.Module) -> dict[str, l
         modular_addition.accuracy(after[rows], adder.y[rows].double())
         for rows in (adder.known, adder.others)
     ]
+    waves = _waves().transpose(0, 1).flatten(1)
+    alone = (waves @ (waves.T @ after))[adder.others]
     return {
         "left": left.tolist(),
         "profile": after.gather(1, places).mean(0).tolist(),
         "accuracies": accuracies,
+        "alone": [modular_addition.accuracy(alone, adder.y[adder.others].double())],
     }
 
 
@@ -158,7 +163,8 @@ def as_tensors(record: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
     Returns:
         By change: ``left``, shape ``(frequencies, strengths, frequencies)``; ``profile``,
         ``(frequencies, strengths, 29)``; ``accuracies``, ``(frequencies, strengths, 2)``;
-        ``length``, ``(frequencies,)``, relative to the parameters'.
+        ``alone``, ``(frequencies, strengths, 1)``; ``length``, ``(frequencies,)``, relative
+        to the parameters'.
     """
     return {
         name: {what: torch.tensor(values) for what, values in one.items()}
@@ -197,6 +203,6 @@ def told(
             lines.append(
                 f"{name}, strength {strength:g}: left of it {span(own[chosen], 2)}, of the "
                 f"others {span(own[~chosen], 2)}; accuracy {span(train, 2)}, test "
-                f"{span(test, 2)}"
+                f"{span(test, 2)}, of the sums alone {span(one['alone'][:, at], 2)}"
             )
     return lines

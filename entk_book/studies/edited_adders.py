@@ -250,6 +250,27 @@ def presence(adder: Adder, network: nn.Module) -> dict[str, dict[str, float]]:
 
 
 @torch.no_grad()
+def layers_of_kernel(adder: Adder, network: nn.Module) -> dict[str, tuple[float, float]]:
+    """What each layer has of the kernel's energy, and the sums of the layer's.
+
+    Args:
+        adder: Whose pairs.
+        network: The trained network, or another one.
+
+    Returns:
+        Both shares, of what varies over the pairs, by layer.
+    """
+    waves = modular_addition.fourier_families(adder.modulus)["sum"].flatten(1)
+    centred, sums = {}, {}
+    for layer, kernel in entk.empirical_ntk(network, adder.x, by_layer=True).items():
+        gram = kernel.double() - kernel.double().mean(0)
+        centred[layer] = float(gram.trace())
+        sums[layer] = float((waves * (gram @ waves)).sum())
+    whole = sum(centred.values())
+    return {name: (t / whole, sums[name] / t) for name, t in centred.items()}
+
+
+@torch.no_grad()
 def length_of(parts: Mapping[str, Tensor]) -> float:
     """Euclidean length of parameters, or of a change of them, taken together.
 

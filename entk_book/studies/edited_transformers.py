@@ -1,5 +1,6 @@
 """Chapter 9: waves taken out of Transformers, one tensor at a time."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,18 @@ from entk_book.studies.transformer import network, outcome
 from entk_lib.toys.models import ModularTransformer
 from entk_lib.toys.tasks import modular_addition
 
-# Beside the mean eigenvalue of the whole kernel: so little that it changes nothing that can
-# be done, and enough to leave alone what could be done only by enormous changes.
+# Beside the mean eigenvalue of the whole kernel: enough to leave alone what could be done
+# only by enormous changes.
 RIDGE = 0.01
 PRODUCTS = 100
-N_FREQUENCIES = 2
-# What is done: the wave taken out; and a random function of the pair put in, as large, with
-# the pattern of classes of the same frequency.
-WAVE, RANDOM = "wave of the sum", "random function"
-# What a tensor must be able to do of a change.
+# What is done: the wave taken out; and functions of the pair put in that are as large and
+# have one frequency of the pair and of the classes, but for the random one.
+WAVE = "wave of the sum, taken out"
+UNUSED = "unused wave of the sum"
+PUT_IN = {"difference": "difference", "a + 2b": "a + 2b", "random function": "random"}
+CHANGES = (WAVE, UNUSED, *PUT_IN)
+# What may be missing where a tensor can do the better part of a change: of a length of 1 a
+# half, so that three quarters of the energy are done.
 BETTER_PART = 0.5
 
 
@@ -35,11 +39,13 @@ class ByTensor:
         size: Number of its entries.
         missing: What of the wanted change this tensor cannot do, to first order, relative
             to it.
+        off: How far the changed network is off what was wanted, relative to it.
         length: Of the change of parameters, relative to all parameters of the network.
     """
 
     size: int
     missing: float
+    off: float
     length: float
 
 
@@ -68,20 +74,37 @@ def all_tokens(model: ModularTransformer) -> Int[Tensor, "pairs 3"]:
     return modular_addition.tokens(pairs, model.modulus)
 
 
-def strongest(model: ModularTransformer, n: int = N_FREQUENCIES) -> list[int]:
-    """The frequencies of the sum with most energy in the outputs.
+@torch.no_grad()
+def order_of(model: ModularTransformer) -> list[int]:
+    """Frequencies of the sum by their energy in the outputs.
 
     Args:
         model: In float64.
-        n: How many.
 
     Returns:
         From 1 on, the strongest first.
     """
-    with torch.no_grad():
-        energies = wave_energies(model(all_tokens(model)))
-    order = energies.argsort(descending=True)
-    return [int(k) + 1 for k in order[:n]]
+    energies = wave_energies(model(all_tokens(model)))
+    return [int(k) + 1 for k in energies.argsort(descending=True)]
+
+
+def changes_of(
+    model: ModularTransformer, seed: int = 0
+) -> dict[str, Float[Tensor, "pairs classes"]]:
+    """The strongest wave of the sum taken out, and others put in that are as large.
+
+    Args:
+        model: In float64.
+        seed: Of the random function.
+
+    Returns:
+        By name, one of ``CHANGES``.
+    """
+    strongest, *_, weakest = order_of(model)
+    out = take_out(model, all_tokens(model), strongest)
+    size = float(out.norm())
+    put = {name: put_in(f, strongest, size, seed=seed) for name, f in PUT_IN.items()}
+    return {WAVE: out, UNUSED: put_in("sum", weakest, size), **put}
 
 
 def by_tensor(
@@ -108,18 +131,16 @@ def by_tensor(
             model, x, change, parameters=name, ridge=ridge, max_products=PRODUCTS
         )
         size = sum(d.numel() for d in edit.delta.values())
-        found[name] = ByTensor(size, edit.residual, length_of(edit.delta) / whole)
+        off = float((edit.actual - change).norm() / change.norm())
+        found[name] = ByTensor(size, edit.residual, off, length_of(edit.delta) / whole)
     return found
 
 
-def record(
-    seeds: Sequence[int] = (*SEEDS, *FRESH_SEEDS), n_frequencies: int = N_FREQUENCIES
-) -> dict[str, Any]:
-    """Both changes through every tensor, of all networks that generalise, to be stored.
+def record(seeds: Sequence[int] = (*SEEDS, *FRESH_SEEDS)) -> dict[str, Any]:
+    """All changes through every tensor, of all networks that generalise, to be stored.
 
     Args:
         seeds: From which those are taken that are right on the hard pairs.
-        n_frequencies: In each, the strongest.
 
     Returns:
         What `entk_book.stored.records.write` takes.
@@ -127,21 +148,10 @@ def record(
     rows = []
     for seed in outcome(seeds).general:
         model = network(seed).double()
-        for frequency in strongest(model, n_frequencies):
-            out = take_out(model, all_tokens(model), frequency)
-            drawn = put_in("random", frequency, float(out.norm()), seed=seed)
-            for what, change in ((WAVE, out), (RANDOM, drawn)):
-                for name, one in by_tensor(model, change, tensors_of(model)).items():
-                    rows.append(
-                        {
-                            "seed": seed,
-                            "frequency": frequency,
-                            "what": what,
-                            "tensor": name,
-                            "missing": records.rounded(one.missing),
-                            "length": records.rounded(one.length),
-                        }
-                    )
+        for what, change in changes_of(model, seed).items():
+            for name, one in by_tensor(model, change, tensors_of(model)).items():
+                measured = records.rounded(dataclasses.asdict(one))
+                rows.append({"seed": seed, "what": what, "tensor": name, **measured})
     return {"rows": rows}
 
 
@@ -155,13 +165,13 @@ class Tensors:
 
     rows: list[dict[str, Any]]
 
-    def of(self, what: str, tensor: str, value: str) -> list[float]:
-        """One number a network and frequency.
+    def of(self, what: str, tensor: str, value: str = "missing") -> list[float]:
+        """One number a network.
 
         Args:
-            what: ``WAVE`` or ``RANDOM``.
+            what: One of ``CHANGES``.
             tensor: Name of the layer.
-            value: ``"missing"`` or ``"length"``.
+            value: An attribute of `ByTensor`.
 
         Returns:
             In the order of the networks.
@@ -178,21 +188,22 @@ class Tensors:
         return list(dict.fromkeys(row["tensor"] for row in self.rows))
 
     @property
-    def networks(self) -> list[tuple[int, int]]:
-        """Seeds and frequencies."""
-        return list(dict.fromkeys((r["seed"], r["frequency"]) for r in self.rows))
+    def networks(self) -> list[int]:
+        """Seeds of the networks."""
+        return list(dict.fromkeys(row["seed"] for row in self.rows))
 
-    def able(self, what: str = WAVE) -> dict[str, int]:
-        """In how many networks and frequencies a tensor can do the better part.
+    def able(self, what: str = WAVE, value: str = "missing") -> dict[str, int]:
+        """In how many networks a tensor can do the better part.
 
         Args:
-            what: ``WAVE`` or ``RANDOM``.
+            what: One of ``CHANGES``.
+            value: ``"missing"``, or ``"off"`` for the changed network.
 
         Returns:
             Counts by tensor.
         """
         return {
-            name: sum(value < BETTER_PART for value in self.of(what, name, "missing"))
+            name: sum(v < BETTER_PART for v in self.of(what, name, value))
             for name in self.tensors
         }
 

@@ -65,10 +65,10 @@ def claims(
     memory = [c for kind, c in controls.items() if kind != "half of the pairs"]
     memorised = (
         sum(control.n_found(name) for control in memory for name in SPACES),
-        sum(len(control.judged[name]) for control in memory for name in SPACES),
+        sum(len(control.looked[name]) for control in memory for name in SPACES),
     )
     half = controls["half of the pairs"]
-    halves = [one.mean for one in half.judged["second"] if one.found.found] or [0.0]
+    halves = [one.mean for one in half.looked["second"] if one.found] or [0.0]
     of_coded = [family for one in coded for family in (one.outputs, one.hidden)]
     return [
         *rows,

@@ -1,5 +1,6 @@
 """Chapter 7, what the families stand: noise, fewer units, networks that only memorise."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 import entk_lib as entk
+from entk_book.stored import records
 from entk_book.studies.adders import Adder, train_adders
 from entk_book.studies.spans import at_most, span
 from entk_book.studies.without_the_group import (
@@ -177,16 +179,31 @@ def found_with_half(adders: Sequence[Adder], spaces: Sequence[Spaces]) -> list[b
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What a search for families in one space of one network came to.
+
+    Attributes:
+        found: Whether there are any.
+        n: Into how many the space was cut.
+        mean: Dimensions that a frequency shares with its family, of four; the mean.
+    """
+
+    found: bool
+    n: int
+    mean: float
+
+
+@dataclass(frozen=True)
 class Control:
     """Networks of one control, and the families that are found in them.
 
     Attributes:
         others: Accuracy on the pairs left out, one a seed.
-        judged: Families by eigenspace, one entry a seed.
+        looked: By eigenspace, one entry a seed.
     """
 
     others: list[float]
-    judged: Mapping[str, list[Judged]]
+    looked: Mapping[str, list[Looked]]
 
     def n_found(self, space: str) -> int:
         """In how many networks families are found.
@@ -197,18 +214,21 @@ class Control:
         Returns:
             Their number.
         """
-        return sum(one.found.found for one in self.judged[space])
+        return sum(one.found for one in self.looked[space])
 
     def __str__(self) -> str:
         """Lines of the chapter."""
         n = len(self.others)
         lines = [f"accuracy on pairs left out {span(self.others, 2)}"]
-        for space, rows in self.judged.items():
-            lines.append(
-                f"    {space}: found in {self.n_found(space)} of {n}, families "
-                f"{span([len(one.found.bases) for one in rows])}; mean shared at most "
-                f"{at_most(one.mean for one in rows)} of 4"
-            )
+        for space, rows in self.looked.items():
+            n_found = self.n_found(space)
+            told = f"    {space}: found in {n_found} of {n}"
+            # How many clusters there are in a space without any hangs on last digits.
+            if n_found == n:
+                told += f", families {span([one.n for one in rows])}"
+            shared = at_most(one.mean for one in rows)
+            bound = "below 1" if shared < 1 else f"at most {shared}"
+            lines.append(f"{told}; mean shared {bound} of 4")
         return "\n".join(lines)
 
 
@@ -224,11 +244,40 @@ def controls(seeds: Sequence[int] = range(70, 75)) -> dict[str, Control]:
     truth = true_waves()
     found = {}
     for kind, options in CONTROLS.items():
-        others, judged = [], {name: [] for name in SPACES}
+        others, looked = [], {name: [] for name in SPACES}
         for adder in train_adders(seeds, **options):
             others.append(adder.accuracy()["test"])
             spaces = spaces_of(adder.network, adder.x)
             for name, columns in neurons(adder.network, adder.x).items():
-                judged[name].append(judge(spaces[name], columns, truth[name]))
-        found[kind] = Control(others, judged)
+                one = judge(spaces[name], columns, truth[name])
+                n = len(one.found.bases)
+                looked[name].append(Looked(one.found.found, n, one.mean))
+        found[kind] = Control(others, looked)
     return found
+
+
+def record() -> dict[str, Any]:
+    """All controls, as they are stored.
+
+    Returns:
+        What `entk_book.stored.records.write` takes.
+    """
+    return {
+        kind: records.rounded(dataclasses.asdict(control))
+        for kind, control in controls().items()
+    }
+
+
+def stored_controls() -> dict[str, Control]:
+    """The stored controls.
+
+    Returns:
+        As `controls`.
+    """
+    return {
+        kind: Control(
+            one["others"],
+            {name: [Looked(**row) for row in rows] for name, rows in one["looked"].items()},
+        )
+        for kind, one in records.read("families_in_controls").items()
+    }

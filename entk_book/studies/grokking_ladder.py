@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import entk_lib as entk
+from entk_book.stored import records
 from entk_book.studies.adders import Adder, train_adders
 from entk_book.studies.side_by_side import side_by_side
 from entk_lib.toys.tasks import modular_addition
@@ -169,10 +170,9 @@ def record() -> dict[str, Any]:
                 "kind": run.kind,
                 "fraction": run.fraction,
                 "seed": run.seed,
-                "series": {
-                    name: [float(f"{value:.4g}") for value in values]
-                    for name, values in run.series.items()
-                },
+                "series": records.rounded(
+                    {name: list(values) for name, values in run.series.items()}
+                ),
             }
             for run in runs
         ],

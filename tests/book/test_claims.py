@@ -23,7 +23,7 @@ from entk_book.studies import (
 )
 from entk_book.studies.double_descent import SIZES
 from entk_book.studies.families_elsewhere import Coded, Voted
-from entk_book.studies.families_in_noise import CONTROLS, Control
+from entk_book.studies.families_in_noise import CONTROLS, Control, Looked
 from entk_book.studies.grokking_onsets import Timing
 from entk_book.studies.modular_addition import LearningCurves
 from entk_book.studies.superposition import OverSeeds
@@ -339,7 +339,7 @@ class TestFamilies:
         return {
             "results": results,
             "controls": {
-                kind: Control([0.1], {name: [judged(kind == HALF, 3.1)] for name in SPACES})
+                kind: Control([0.1], {n: [Looked(kind == HALF, 14, 3.1)] for n in SPACES})
                 for kind in CONTROLS
             },
             "coded": coded,
@@ -351,14 +351,14 @@ class TestFamilies:
     @pytest.mark.parametrize("space", SPACES)
     def test_one_network_that_memorises_and_passes(self, kind, space):
         good = self.good()
-        good["controls"][kind].judged[space].append(judged(True, 0.1))
+        good["controls"][kind].looked[space].append(Looked(True, 14, 0.1))
         assert disagreeing(families_claims.claims(**good)) == [5]
 
     def test_half_a_family_in_one_half_learned_network(self):
         good = self.good()
-        good["controls"][HALF].judged["second"].append(judged(True, 2.9))
+        good["controls"][HALF].looked["second"].append(Looked(True, 14, 2.9))
         assert disagreeing(families_claims.claims(**good)) == [6]
-        good["controls"][HALF].judged["second"][:] = [judged(False, 3.9)]
+        good["controls"][HALF].looked["second"][:] = [Looked(False, 14, 3.9)]
         assert disagreeing(families_claims.claims(**good)) == [6]
 
     @staticmethod

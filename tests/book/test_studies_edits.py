@@ -105,6 +105,15 @@ class TestInterventions:
         expected = (spectrum.eigenvalues * on_waves).sum() / spectrum.eigenvalues.sum()
         assert found["kernel"]["sum"] == pytest.approx(float(expected), rel=1e-5)
 
+    def test_the_kernel_s_energy_is_that_of_its_layers(self, adder):
+        found = edited_adders.layers_of_kernel(adder, adder.network)
+        assert sum(share for share, _ in found.values()) == pytest.approx(1)
+        presence = edited_adders.presence(adder, adder.network)
+        sums = sum(share * of_layer for share, of_layer in found.values())
+        assert sums == pytest.approx(presence["kernel"]["sum"], rel=1e-4)
+        # The last layer's kernel is the activations' Gram matrix.
+        assert found["second"][1] == pytest.approx(presence["activations"]["sum"], rel=1e-4)
+
     def test_a_table_of_pairs_lets_nothing_spread(self):
         class Lookup(nn.Module):
             def __init__(self):
@@ -183,38 +192,45 @@ class TestTransformers:
             model.get_submodule(name).weight.numel() for name in names
         ]
         assert all(0 <= one.missing <= 1 for one in found.values())
+        # The outputs are linear in the last tensor, and in no other.
+        assert found["unembedding"].off == pytest.approx(found["unembedding"].missing)
+        assert found["query"].off != pytest.approx(found["query"].missing)
         assert found["unembedding"].missing < found["query"].missing
 
-    def test_the_strongest_waves_are_those_of_most_energy(self):
+    def test_changes_are_as_large_as_the_strongest_wave(self):
         model = ModularTransformer(29, seed=0, dtype=torch.float64)
         outputs = sum(
-            size * edited_adders.put_in("sum", k, 1.0) for k, size in ((4, 1), (9, 3))
+            size * edited_adders.put_in("sum", k, 1.0)
+            for k, size in zip(range(1, 15), (2, 3, *[0.5] * 11, 0.1), strict=True)
         )
         model.forward = lambda tokens: outputs
-        assert edited_transformers.strongest(model) == [9, 4]
+        assert edited_transformers.order_of(model)[:2] == [2, 1]
+        changes = edited_transformers.changes_of(model)
+        assert tuple(changes) == edited_transformers.CHANGES
+        out, unused, *_ = changes.values()
+        assert torch.allclose(out, -3 * edited_adders.put_in("sum", 2, 1.0))
+        assert torch.allclose(unused, 3 * edited_adders.put_in("sum", 14, 1.0))
+        assert all(float(c.norm()) == pytest.approx(3) for c in changes.values())
 
     def test_counts_are_of_those_that_lack_less_than_half(self):
-        held = held_by("unembedding", "query", missing=(0.49, 0.5))
-        assert held.able() == {"unembedding": 3, "query": 0}
+        held = held_by({"unembedding": 0.49, "query": 0.5})
+        assert held.able() == {"unembedding": 5, "query": 0}
+        assert held.able(value="off") == {"unembedding": 0, "query": 0}
         assert held.tensors == ["unembedding", "query"]
-        assert held.networks == [(0, 3), (1, 3), (2, 3)]
-        assert held.of("wave of the sum", "query", "length") == [0.2] * 3
+        assert held.networks == [0, 1, 2, 3, 4]
+        assert held.of(edited_transformers.WAVE, "query", "length") == [0.2] * 5
 
     def test_the_stored_ones_are_of_the_networks_that_generalise(self):
         held = edited_transformers.stored_tensors()
-        seeds = {seed for seed, _ in held.networks}
-        assert seeds == set(transformer.outcome([*SEEDS, *FRESH_SEEDS]).general)
-        model = transformer.network(min(seeds)).double()
-        frequencies = [k for seed, k in held.networks if seed == min(seeds)]
-        assert frequencies == edited_transformers.strongest(model)
+        assert held.networks == transformer.outcome([*SEEDS, *FRESH_SEEDS]).general
 
     def test_the_record_holds_what_one_edit_gives(self, monkeypatch):
         monkeypatch.setattr(edited_transformers, "tensors_of", lambda model: ["query"])
-        rows = edited_transformers.record([0, 2], n_frequencies=1)["rows"]
+        rows = edited_transformers.record([0, 2])["rows"]
         stored_rows = edited_transformers.stored_tensors().rows
-        assert [row["what"] for row in rows] == ["wave of the sum", "random function"]
+        assert [row["what"] for row in rows] == list(edited_transformers.CHANGES)
         for row in rows:
-            keys = ("seed", "frequency", "what", "tensor")
+            keys = ("seed", "what", "tensor")
             (then,) = (r for r in stored_rows if all(r[k] == row[k] for k in keys))
             assert row["missing"] == pytest.approx(then["missing"], abs=0.01)
 
@@ -236,6 +252,10 @@ class TestStrengths:
         right = network(adder.x.double()).detach()[adder.y.bool()]
         assert same["profile"][14] == pytest.approx(float(right.mean()))
         assert same["accuracies"] == pytest.approx(list(adder.accuracy().values()))
+        waves = modular_addition.fourier_families(29)["sum"].flatten(1)
+        sums = waves @ (waves.T @ network(adder.x.double()).detach())
+        right = modular_addition.accuracy(sums[adder.others], adder.y[adder.others])
+        assert same["alone"] == [right]
 
     def test_what_is_beyond_the_right_class_is_counted_from_it(self, adder):
         class Next(nn.Module):
@@ -251,13 +271,13 @@ class TestStrengths:
         (adder,) = train_adders([3], steps=60)
         network = edited_adders.in_double(adder.network)
         deltas = dict(edit_strengths.deltas(adder, network, 2))
-        this, part, others, random = deltas.values()
+        this, part, others, every, random = deltas.values()
         before = {n: p.detach().clone() for n, p in network.named_parameters()}
         assert set(this) == set(before)
         lengths = [edited_adders.length_of(delta) for delta in (this, random)]
         assert lengths[0] == pytest.approx(lengths[1])
         after = []
-        for delta in (this, part, others):
+        for delta in (this, part, others, every):
             changed = edited_adders.in_double(network)
             for name, parameter in changed.named_parameters():
                 parameter.data += 1e-3 * delta[name]
@@ -268,6 +288,7 @@ class TestStrengths:
         assert 0.05 < 1e3 * (1 - after[1][1]) < 0.98  # on some pairs only
         assert abs(after[2][1] - 1) < 1e-5
         assert 1e3 * (1 - after[2][5]) == pytest.approx(1, abs=0.02)
+        assert [1e3 * (1 - v) for v in after[3]] == pytest.approx([1] * 14, abs=0.02)
 
     def test_the_stored_ones_are_those_of_the_study(self):
         stored_now = edit_strengths.as_tensors(edit_strengths.record(n_frequencies=1))
@@ -285,10 +306,12 @@ class TestStrengths:
         left[:, edit_strengths.STRENGTHS.index(1)] = torch.tensor([[0.3, 1.0], [0.9, 0.2]])
         accuracies = torch.ones(2, len(edit_strengths.STRENGTHS), 2)
         accuracies[1, :, 1] = 0.5
-        (line,) = edit_strengths.told({"it": {"left": left, "accuracies": accuracies}}, [1])
+        alone = 0.7 * torch.ones(2, len(edit_strengths.STRENGTHS), 1)
+        one = {"left": left, "accuracies": accuracies, "alone": alone}
+        (line,) = edit_strengths.told({"it": one}, [1])
         assert line == (
             "it, strength 1: left of it 0.20 to 0.30, of the others 0.90 to 1.00; "
-            "accuracy 1.00, test 0.50 to 1.00"
+            "accuracy 1.00, test 0.50 to 1.00, of the sums alone 0.70"
         )
 
 
@@ -341,19 +364,19 @@ def good():
     return edit_records.Table(rows, courses)
 
 
-def held_by(*names, missing, n=3):
+def held_by(missing, unused=0.9, n=5):
     rows = [
         {
             "seed": seed,
-            "frequency": 3,
             "what": what,
             "tensor": name,
-            "missing": value if what == edited_transformers.WAVE else 0.9,
+            "missing": value if what == edited_transformers.WAVE else unused,
+            "off": 0.7,
             "length": 0.2,
         }
         for seed in range(n)
-        for what in (edited_transformers.WAVE, edited_transformers.RANDOM)
-        for name, value in zip(names, missing, strict=True)
+        for what in edited_transformers.CHANGES
+        for name, value in missing.items()
     ]
     return edited_transformers.Tensors(rows)
 
@@ -361,7 +384,7 @@ def held_by(*names, missing, n=3):
 TAKEN = [edits_elsewhere.TakenOut(0, 0.3, [0.1, 0.2, 0.9], [0.0, 0.1, 0.8])] * 5
 
 
-HELD = held_by("unembedding", "query", missing=(0.2, 0.8), n=5)
+HELD = held_by({"unembedding": 0.2, "query": 0.8})
 
 
 def disagreeing(table, taken=TAKEN, held=HELD):
@@ -412,14 +435,16 @@ class TestClaims:
         assert disagreeing(good(), [*TAKEN[1:], other]) == [12]
 
     def test_a_second_tensor_that_can_or_none(self):
-        second = held_by("unembedding", "query", missing=(0.2, 0.4), n=5)
+        second = held_by({"unembedding": 0.2, "query": 0.4})
         assert disagreeing(good(), held=second) == [13]
-        none = held_by("unembedding", "query", missing=(0.5, 0.6), n=5)
+        none = held_by({"unembedding": 0.5, "query": 0.6})
         assert disagreeing(good(), held=none) == [13]
 
-    def test_a_random_function_within_reach(self):
-        held = held_by("unembedding", "query", missing=(0.2, 0.8), n=5)
-        held.rows[-1]["missing"] = 0.5
+    def test_an_unused_wave_within_reach_of_one_network(self):
+        held = held_by({"unembedding": 0.2, "query": 0.8})
+        places = ("unused wave of the sum", "query", 2)
+        (one,) = (r for r in held.rows if (r["what"], r["tensor"], r["seed"]) == places)
+        one["missing"] = 0.5
         assert disagreeing(good(), held=held) == [14]
 
 
@@ -475,7 +500,8 @@ class TestTable:
         assert axes[2].patches[0].get_height() == pytest.approx(20)
         figures.tensors(HELD, axes[3])
         drawn = {line.get_label(): line for line in axes[3].lines}
-        assert drawn["wave of the sum"].get_ydata().tolist() == [0.2] * 5
+        assert list(drawn)[:2] == [edited_transformers.WAVE, "_child1"]
+        assert drawn[edited_transformers.WAVE].get_ydata().tolist() == [0.2] * 5
         assert drawn["random function"].get_ydata().tolist() == [0.9] * 5
         fig2, ax = plt.subplots()
         functions = dict.fromkeys(figures.COLORS, (2.0, 0.7))

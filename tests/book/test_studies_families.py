@@ -159,6 +159,22 @@ def test_controls_are_trained_as_they_are_called(monkeypatch):
     assert "second: found in 1 of 1, families 3; mean shared at most 1.0 of 4" in str(
         found["half of the pairs"]
     )
+    none = in_noise.Looked(found=False, n=30, mean=0.3)
+    told = str(in_noise.Control([0.0, 0.0], {"first": [none, none]}))
+    assert told.endswith("first: found in 0 of 2; mean shared below 1 of 4")
+
+
+def test_the_stored_controls_are_those_of_the_study(monkeypatch):
+    stored = in_noise.stored_controls()
+    assert list(stored) == list(in_noise.CONTROLS)
+    assert all(len(one.others) == 5 for one in stored.values())
+    half = "half of the pairs"
+    monkeypatch.setattr(in_noise, "CONTROLS", {half: in_noise.CONTROLS[half]})
+    (again,) = in_noise.controls(seeds=[70]).values()
+    assert again.others[0] == pytest.approx(stored[half].others[0], abs=0.02)
+    now, then = again.looked["second"][0], stored[half].looked["second"][0]
+    assert now.found == then.found
+    assert now.mean == pytest.approx(then.mean, abs=0.3)
 
 
 def test_every_way_is_judged_by_the_same_waves(adder, spaces, results):

@@ -8,6 +8,7 @@ from entk_book.studies import (
     families_compared,
     families_in_noise,
     grokking,
+    grokking_courses,
     grokking_onsets,
     layerwise,
     modular_addition,
@@ -250,6 +251,31 @@ class TestGrokking:
         )
         overlap = entk.subspace_overlap(found.eigenvectors[:, 57:113], sums)
         assert course["sum overlap"][0] == pytest.approx(overlap)
+
+
+class TestStoredCourses:
+    def test_they_are_of_the_seeds_and_steps(self):
+        courses = grokking_courses.stored_courses()
+        assert courses.times == list(range(0, 125, 5))
+        n_runs = {kind: len(runs) for kind, runs in courses.series.items()}
+        assert n_runs == {"learns": 10, "shuffled labels": 6, "little data": 6}
+        assert grokking_courses.tail_start() == 57
+
+    def test_a_run_measured_again_is_the_stored_one(self):
+        (run,) = grokking_courses.train_all({"little data": [51]})["little data"]
+        now = grokking_courses.measure(run, steps=(0, 60))
+        then = grokking_courses.stored_courses().series["little data"][1]
+        assert now["step"] == [0, 60]
+        for name, values in now.items():
+            at = [then[name][then["step"].index(step)] for step in (0, 60)]
+            assert values == pytest.approx(at, rel=0.02, abs=0.02), name
+
+    def test_the_record_is_of_all_that_were_trained(self, monkeypatch):
+        monkeypatch.setattr(grokking_courses, "LAST", 5)
+        made = grokking_courses.record({"shuffled labels": [0]})
+        (course,) = made["shuffled labels"]
+        assert course["step"] == [0, 5]
+        assert set(grokking.DIRECTIONS) <= set(course)
 
 
 class TestLayerwise:

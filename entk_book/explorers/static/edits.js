@@ -53,7 +53,9 @@ function render({ model, el }) {
       accuracy.upright("now", "now", [{ at: strengths[at] }]);
       const length = Math.abs(strengths[at]) * part(arrays.length, change)[frequency];
       const [train, test] = pairs[at];
-      const kept = `${left[frequency].toFixed(2)} of frequency ${frequency + 1} is left`;
+      const cubic = ((1 - strengths[at] / 3) ** 3).toFixed(2);
+      const expected = change === 0 ? ` (degree three says ${cubic})` : "";
+      const kept = `${left[frequency].toFixed(2)} of frequency ${frequency + 1} is left${expected}`;
       const [least, most] = [Math.min(...others).toFixed(2), Math.max(...others).toFixed(2)];
       const rest = `of the others ${least === most ? least : `${least} to ${most}`}`;
       const right = `accuracy ${train.toFixed(2)} on the pairs trained on, ${test.toFixed(2)} on others`;

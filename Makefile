@@ -34,11 +34,12 @@ QUICK := chapters/template.ipynb
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
 
-$(READY): requirements.txt pyproject.toml
+$(READY): requirements.txt requirements-wild.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 is needed: install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"Python 3.11 or newer is needed, got {v[0]}.{v[1]}: run make PYTHON=/path/to/python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements-wild.txt
 	@touch $@
 
 # A build that failed is thrown away: Sphinx would not warn again of pages that it has built.

@@ -21,6 +21,7 @@ from entk_book.studies import (
     grokking_courses,
     grokking_ladder,
     peaks,
+    pitch,
     restricted,
 )
 
@@ -31,6 +32,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "families_in_controls": families_in_noise.record,
     "grokking_courses": grokking_courses.record,
     "peaks": peaks.record,
+    "pitch": pitch.record,
     "grokking_ladder": grokking_ladder.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }

@@ -22,8 +22,8 @@ ONE_MORE = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 # engine's inner loops so often that the checks would take most of the time.
 CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
 # The longest first, so that no core waits for the other at the end.
-LONGEST_FIRST := $(addprefix chapters/,04_grokking.ipynb 08_double_descent.ipynb explorers.ipynb \
-	07_without_the_group.ipynb 02_superposition.ipynb 09_present_or_used.ipynb 03_modular_addition.ipynb)
+LONGEST_FIRST := $(addprefix chapters/,explorers.ipynb 07_without_the_group.ipynb 02_superposition.ipynb \
+	08_double_descent.ipynb 03_modular_addition.ipynb 09_present_or_used.ipynb 10_pitch.ipynb 04_grokking.ipynb)
 # The chapter whose cells `make quick` executes: one of the fastest.
 QUICK := chapters/template.ipynb
 

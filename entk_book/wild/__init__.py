@@ -9,7 +9,7 @@ is imported.
 """
 
 from entk_book.wild.pitch import PitchTracker, pitch_of, pitch_tracker
-from entk_book.wild.tones import SAMPLE_RATE, frames, tone_frames
+from entk_book.wild.tones import SAMPLE_RATE, frames, tone_frames, tones
 
 __all__ = [
     "SAMPLE_RATE",
@@ -18,4 +18,5 @@ __all__ = [
     "pitch_of",
     "pitch_tracker",
     "tone_frames",
+    "tones",
 ]

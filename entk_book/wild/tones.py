@@ -1,6 +1,8 @@
 """Sounds whose pitch is known, and what a pitch tracker reads: frames of 1,024 samples."""
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float, Shaped
@@ -13,18 +15,20 @@ _SILENT = 1e-6
 _CLIPPED = 0.01  # of all samples at the edge
 
 
-def tone_frames(
+def tones(
     cents: Float[Tensor, " n"],
+    n_samples: int,
     *,
     n_harmonics: int = 10,
     missing: Sequence[int] = (),
     detuned: float = 0.0,
     seed: int = 0,
-) -> Float[Tensor, "n 1024"]:
+) -> Float[Tensor, "n samples"]:
     """Harmonic tones, with random amplitudes and phases of their harmonics.
 
     Args:
         cents: Pitches, above 10 Hz.
+        n_samples: Length, at 16,000 a second.
         n_harmonics: Multiples of the fundamental frequency; those above 8,000 Hz are left
             out.
         missing: Harmonics that are left out; 1 is the fundamental.
@@ -32,14 +36,14 @@ def tone_frames(
         seed: Of amplitudes, phases and detuning.
 
     Returns:
-        One frame a tone, of mean zero and variance one, float32.
+        One sound a row, float64, from -1 to 1.
 
     Raises:
         ValueError: If a pitch is not below 8,000 Hz, or all harmonics are missing.
 
     Example:
-        >>> tone_frames(torch.tensor([6_600.0])).shape  # 10 Hz, five octaves and a half up
-        torch.Size([1, 1024])
+        >>> tones(torch.tensor([6_000.0]), 8_000).shape  # 320 Hz, half a second
+        torch.Size([1, 8000])
     """
     generator = torch.Generator().manual_seed(seed)
     pitch = LOWEST * 2 ** (cents.double() / 1200)
@@ -47,8 +51,7 @@ def tone_frames(
     if not bool(((pitch > 0) & (pitch < highest)).all()):
         raise ValueError(
             f"cents must be finite and below {highest:.0f} Hz, that is "
-            f"{1200 * float(torch.tensor(highest / LOWEST).log2()):.0f}, got "
-            f"{float(cents.max()):.0f}."
+            f"{1200 * math.log2(highest / LOWEST):.0f}, got {float(cents.max()):.0f}."
         )
     orders = torch.arange(1, n_harmonics + 1).double()
     shape = (len(cents), n_harmonics)
@@ -63,10 +66,31 @@ def tone_frames(
             f"each tone must keep a harmonic, got n_harmonics={n_harmonics} and "
             f"missing={list(missing)}. Leave fewer out, or take a lower pitch."
         )
-    phases = 2 * torch.pi * torch.rand(shape, generator=generator).double()
-    seconds = torch.arange(FRAME).double() / SAMPLE_RATE
-    angles = 2 * torch.pi * frequencies.unsqueeze(2) * seconds + phases.unsqueeze(2)
-    return _normalised((sizes.unsqueeze(2) * angles.sin()).sum(1))
+    phases = 2 * math.pi * torch.rand(shape, generator=generator).double()
+    seconds = torch.arange(n_samples).double() / SAMPLE_RATE
+    angles = 2 * math.pi * frequencies.unsqueeze(2) * seconds + phases.unsqueeze(2)
+    sound = (sizes.unsqueeze(2) * angles.sin()).sum(1)
+    return sound / sound.abs().amax(1, keepdim=True)
+
+
+def tone_frames(cents: Float[Tensor, " n"], **options: Any) -> Float[Tensor, "n 1024"]:
+    """One frame of each of some tones, as the network reads it.
+
+    Args:
+        cents: Pitches, above 10 Hz.
+        **options: As in `tones`.
+
+    Returns:
+        One frame a tone, of mean zero and variance one, float32.
+
+    Raises:
+        ValueError: As in `tones`.
+
+    Example:
+        >>> tone_frames(torch.tensor([6_600.0]), missing=[1]).shape
+        torch.Size([1, 1024])
+    """
+    return _normalised(tones(cents, FRAME, **options))
 
 
 def frames(

@@ -214,6 +214,9 @@ KNOWN = {
     "without_the_group.waves_in_a_square": [9, 10],
     "present_or_used.price_of_an_eigenvector": 20,
     "present_or_used.moves_before_training": "a",
+    "pitch.shared_harmonics": 5,
+    "pitch.chance_of_a_circle": 40 / 24,
+    "pitch.odd_harmonics": "less",
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

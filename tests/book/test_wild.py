@@ -8,6 +8,7 @@ import torch
 
 import entk_lib as entk
 from entk_book import wild
+from entk_book.figures import pitch as figures
 from entk_book.studies import pitch
 from entk_book.wild import weights
 from entk_book.wild.pitch import SIZES, PitchTracker
@@ -126,7 +127,7 @@ class TestTracker:
     def test_it_hears_pitch(self):
         network = wild.pitch_tracker("tiny")
         assert not network.training
-        off = pitch.errors(network, 0)
+        off = pitch.errors(network, "ten harmonics")
         assert float(off.median()) < 10
         cents = pitch.pitches(3)
         without = wild.tone_frames(cents, missing=[1], seed=3)
@@ -143,27 +144,42 @@ class TestTracker:
 
 
 class TestStudy:
-    def test_waves_are_of_the_line_and_of_the_circle(self):
-        circle, line = pitch.waves("chroma"), pitch.waves("height")
+    def test_waves_are_of_the_line_of_the_circle_and_of_no_octave(self):
         step = pitch.PER_OCTAVE
-        assert torch.allclose(circle.roll(step, 0), circle)  # an octave up is the same
-        assert not torch.allclose(line.roll(step, 0), line)
-        both = torch.cat([circle, line], 1)
-        assert torch.allclose(both.T @ both, torch.eye(20).double())
-        assert torch.allclose(both.sum(0), torch.zeros(20).double(), atol=1e-9)
-        with pytest.raises(ValueError, match="kind must be one of height, chroma"):
+        for kind in pitch.KINDS:
+            same = torch.allclose(pitch.waves(kind).roll(step, 0), pitch.waves(kind))
+            assert same == (kind == "circle")  # an octave up is the same
+        every = torch.cat([pitch.waves(kind) for kind in pitch.KINDS], 1)
+        assert torch.allclose(every.T @ every, torch.eye(30).double())
+        assert torch.allclose(every.sum(0), torch.zeros(30).double(), atol=1e-9)
+        with pytest.raises(ValueError, match="kind must be one of line, circle, decoy"):
             pitch.waves("loudness")
 
     def test_planted_waves_are_found_and_noise_is_at_chance(self):
-        circle = pitch.waves("chroma")
-        found = pitch.shared(circle @ circle.T + 1e-3 * torch.eye(120).double())
-        assert found["chroma"] == pytest.approx(10)
+        circle = pitch.waves("circle")
+        gram = circle @ circle.T + 1e-3 * torch.eye(120).double()
+        assert pitch.shared(gram)["circle"] == pytest.approx(10)
+        assert pitch.comb(gram, most=15)[4] == pytest.approx(2)
+        assert max(pitch.comb(gram, most=4)) < 1.5
         drawn = []
         for seed in range(20):
             generator = torch.Generator().manual_seed(seed)
             cloud = torch.randn(120, 40, generator=generator).double()
-            drawn.append(pitch.shared(cloud @ cloud.T)["height"])
+            drawn.append(pitch.shared(cloud @ cloud.T)["line"])
         assert sum(drawn) / len(drawn) == pytest.approx(pitch.CHANCE, abs=0.25)
+
+    def test_sounds_share_partials_with_their_octave_or_none(self):
+        cents = torch.tensor([6000.0, 7200.0])
+        shared = {}
+        for name, options in pitch.SOUNDS.items():
+            sound = wild.tones(cents, 16_000, seed=1, **options)
+            power = torch.fft.rfft(sound).abs()
+            partials = [
+                set((row > 0.05 * row.max()).nonzero()[:, 0].tolist()) for row in power
+            ]
+            shared[name] = len(partials[0] & partials[1])
+        assert shared["ten harmonics"] > 1
+        assert shared["odd harmonics"] == shared["pure tones"] == 0
 
     def test_blocks_are_the_layers_together(self):
         torch.manual_seed(0)
@@ -185,30 +201,95 @@ class TestStudy:
         torch.testing.assert_close(found["whole"], whole, rtol=1e-3, atol=1e-3)
         expected = [*(f"block {i}" for i in range(1, 7)), "classifier", "whole"]
         assert list(found) == expected
+        (alone, _) = pitch.kernels(network, x, seed=1, blocks=[2]).values()
+        torch.testing.assert_close(alone, found["block 2"], rtol=1e-4, atol=1e-5)
 
     def test_activations_are_those_of_the_forward_pass(self):
         torch.manual_seed(0)
         network = PitchTracker((2, 3, 2, 2, 2, 2)).eval()
         x = torch.randn(3, 1024)
         found = pitch.activations(network, x)
-        assert list(found) == ["sound", *(f"block {i}" for i in range(1, 7))]
+        assert list(found) == ["sound", "spectrum", *(f"block {i}" for i in range(1, 7))]
         assert found["block 2"].shape == (3, 3 * 64)
         last = found["block 6"].reshape(3, 2, 4).transpose(1, 2).flatten(1)
         with torch.no_grad():
             torch.testing.assert_close(network.classifier(last), network(x))
+        moved = torch.fft.rfft(x.roll(7, 1)).abs()
+        torch.testing.assert_close(found["spectrum"], moved, rtol=1e-3, atol=1e-3)
 
     @needs_weights
     @pytest.mark.sweep
     def test_the_stored_table_is_that_of_the_study(self):
         heard = pitch.stored_pitch()
-        assert {state: len(rows) for state, rows in heard.seeds.items()} == {
-            "trained": 5,
-            "untrained": 5,
-        }
-        network, x = wild.pitch_tracker(), wild.tone_frames(pitch.pitches(2), seed=2)
-        for block in ("sound", "block 3", "block 6"):
+        seeds = list(pitch.SEEDS)
+        for state in ("trained", "untrained"):
+            assert list(heard.table[state]) == list(pitch.SOUNDS)
+            assert all(len(rows) == len(seeds) for rows in heard.table[state].values())
+        network, options = wild.pitch_tracker(), pitch.SOUNDS["pure tones"]
+        x = wild.tone_frames(pitch.pitches(seeds[2]), seed=seeds[2], **options)
+        for block in ("spectrum", "block 3", "block 6"):
             values = pitch.activations(network, x)[block]
             now = pitch.shared(values @ values.T)
             for kind in pitch.KINDS:
-                then = heard.of("trained", "activations", block, kind)[2]
+                then = heard.of("pure tones", block, kind, what="activations")[2]
                 assert now[kind] == pytest.approx(then, abs=0.05)
+
+
+def heard_with(**changed):
+    """A table in which all rows hold; parts of it by other numbers."""
+    values = {
+        ("trained", "ten harmonics", "activations", "spectrum"): 5.0,
+        ("trained", "pure tones", "activations", "spectrum"): 3.0,
+        ("trained", "pure tones", "activations", "block 6"): 5.4,
+        ("trained", "ten harmonics", "kernel", "block 6"): 6.5,
+        ("trained", "pure tones", "kernel", "block 6"): 6.0,
+        ("trained", "pure tones", "kernel", "block 1"): 3.0,
+        ("untrained", "pure tones", "kernel", "block 6"): 2.0,
+    }
+    table = {}
+    for (state, sound, what, block), value in values.items():
+        rows = table.setdefault(state, {}).setdefault(sound, [{} for _ in range(5)])
+        for row in rows:
+            shared = {"circle": value, "decoy": 1.0}
+            row.setdefault(what, {}).setdefault(block, shared)
+    for path, value in changed.items():
+        state, sound, what, block, kind = path.split("__")
+        row = table[state][sound.replace("_", " ")][2]
+        row[what][block.replace("_", " ")][kind] = value
+    return pitch.Heard(table)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "row"),
+    [
+        ("trained__ten_harmonics__activations__spectrum__circle", 5.5, 0),
+        ("trained__pure_tones__activations__spectrum__circle", 5.0, 1),
+        ("trained__pure_tones__kernel__block_6__decoy", 5.0, 2),
+        ("trained__pure_tones__kernel__block_1__circle", 5.0, 3),
+        ("untrained__pure_tones__kernel__block_6__circle", 5.0, 4),
+        ("trained__pure_tones__activations__block_6__circle", 5.5, 5),
+    ],
+)
+def test_one_draw_beyond_a_bar_is_told(path, value, row):
+    assert all(claim.agrees for claim in pitch.claims(heard_with()))
+    claims = pitch.claims(heard_with(**{path: value}))
+    assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
+
+
+def test_figures_draw_what_they_are_given():
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, 3)
+    heard = pitch.stored_pitch()
+    figures.by_block(heard, list(pitch.SOUNDS), list(axes))
+    line = next(line for line in axes[2].lines if line.get_label() == "circle")
+    middle = sorted(heard.of("pure tones", "block 6", "circle"))[2]
+    assert line.get_ydata()[-1] == pytest.approx(middle)
+    fig2, axes = plt.subplots(1, 3)
+    figures.combs({"one": [0.5, 1.5]}, list(axes[:1]))
+    assert [bar.get_height() for bar in axes[0].patches] == [0.5, 1.5]
+    true = torch.tensor([3200.0, 4400.0])
+    figures.heard_pitch(true, true + 1200, axes[2])
+    assert axes[2].lines[1].get_ydata().tolist() == [1.0, 2.0]
+    plt.close(fig)
+    plt.close(fig2)

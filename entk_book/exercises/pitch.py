@@ -1,0 +1,76 @@
+"""Chapter 10: pitch on a line and on a circle."""
+
+from statistics import median
+
+from entk_book.exercises._check import Check, Wrong
+from entk_book.exercises._kinds import Choice, Values, Whole
+from entk_book.studies.pitch import stored_pitch
+
+shared_harmonics = Check(
+    Whole(),
+    truth=lambda: 5,
+    wrong=(
+        Wrong(
+            "all of them",
+            lambda: 10,
+            "220 Hz itself is no multiple of 440 Hz. Write both rows of multiples down.",
+        ),
+        Wrong(
+            "only the octave",
+            lambda: 1,
+            "440 Hz is one. Is 880 Hz a harmonic of both as well?",
+        ),
+    ),
+    right="Every second harmonic of the lower tone is a harmonic of the upper one.",
+    hint="220, 440, 660, ... and 440, 880, 1320, ...: which of the first ten are in both?",
+)
+
+chance_of_a_circle = Check(
+    Values(tolerance=1e-6),
+    truth=lambda: 40 * 10 / 240,
+    wrong=(
+        Wrong(
+            "a share of the tones",
+            lambda: 40 / 240,
+            "That is what each of the ten dimensions shares. There are ten of them.",
+        ),
+        Wrong(
+            "all ten",
+            lambda: 10.0,
+            "Forty of 240 dimensions cannot hold ten others whole, by chance.",
+        ),
+    ),
+    right="k random dimensions of n hold k/n of every direction, on average.",
+    hint="How much of one direction lies in 40 random dimensions of 240?",
+)
+
+
+def _odd_or_pure() -> str:
+    heard = stored_pitch()
+    odd, pure = (
+        median(heard.of(sound, "spectrum", "circle", what="activations"))
+        for sound in ("odd harmonics", "pure tones")
+    )
+    return "more" if odd > pure else "less"
+
+
+odd_harmonics = Check(
+    Choice(("more", "as much", "less")),
+    truth=_odd_or_pure,
+    wrong=(
+        Wrong(
+            "more partials, more octaves",
+            lambda: "more",
+            "Three times 220 Hz is one and a half times 440 Hz: which odd harmonic of one "
+            "tone is an odd harmonic of the other?",
+        ),
+        Wrong(
+            "neither shares any",
+            lambda: "as much",
+            "Neither shares a partial with its octave. But pure tones next to one another "
+            "do share some of their spectrum, and so are smooth.",
+        ),
+    ),
+    right="Without shared partials smoothness is left, and odd harmonics have less of it.",
+    hint="Read the spectrum's points in the figure, or ask heard.of.",
+)

@@ -67,10 +67,11 @@ odd_harmonics = Check(
         Wrong(
             "neither shares any",
             lambda: "as much",
-            "Neither shares a partial with its octave. But pure tones next to one another "
-            "do share some of their spectrum, and so are smooth.",
+            "Neither shares a partial with its octave. But a smooth spectrum has slow "
+            "modes, and one of them repeats each octave.",
         ),
     ),
-    right="Without shared partials smoothness is left, and odd harmonics have less of it.",
+    right="A smooth spectrum has the circle's slowest wave. That of odd partials is alike "
+    "a twelfth apart instead, and its modes go there.",
     hint="Read the spectrum's points in the figure, or ask heard.of.",
 )

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from entk_book.studies.pitch import CHANCE, OCTAVES, Heard
+from entk_book.studies.pitch import CHANCE, INTERVALS, OCTAVES, Heard
 from entk_lib import plotting
 
 
@@ -79,3 +79,25 @@ def combs(found: Mapping[str, Sequence[float]], axes: Sequence[Axes]) -> Sequenc
         ax.set(title=name, xlabel="turns of the wave over five octaves", ylim=(0, 2))
     axes[0].set_ylabel("shared by 20 modes (of 2)")
     return axes
+
+
+def by_interval(similar: Mapping[str, Float[Tensor, " steps"]], ax: Axes) -> Axes:
+    """How similar tones are, by the interval between them.
+
+    Args:
+        similar: As `entk_book.studies.pitch.by_interval`, by name.
+        ax: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    looks = ((plotting.BLUE, "-"), (plotting.VERMILION, "--"), (plotting.BLACK, ":"))
+    for (name, values), (color, style) in zip(similar.items(), looks, strict=False):
+        ax.plot(range(1, len(values)), values[1:], style, color=color, label=name)
+    for name, steps in INTERVALS.items():
+        ax.axvline(steps, color=plotting.BLACK, linewidth=0.5, alpha=0.5)
+        ax.text(steps, 1.0, name, fontsize=8, ha="center", va="bottom")
+    ax.axhline(0, color=plotting.BLACK, linewidth=0.8)
+    ax.set(xlabel="interval (quarter tones)", ylabel="mean cosine", ylim=(-0.3, 1.0))
+    ax.legend(fontsize=8)
+    return ax

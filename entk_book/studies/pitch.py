@@ -18,7 +18,7 @@ from entk_book.wild.pitch import N_BINS
 
 # None of them looked at when the questions were chosen; those were 0 to 4.
 SEEDS = range(10, 15)
-# Five octaves in steps of a quarter tone, from 64 Hz on: what the network was trained on.
+# Five octaves in steps of a quarter tone, from 64 Hz on.
 OCTAVES, PER_OCTAVE, LOWEST_CENTS = 5, 24, 3_200.0
 N_TONES = OCTAVES * PER_OCTAVE
 N_WAVES = 5  # of either kind, each a cosine and a sine
@@ -26,8 +26,11 @@ N_MODES = 20
 # The kernel's mean over so many random directions of the logits stands for that over all.
 N_DIRECTIONS = 32
 CHANCE = N_MODES * 2 * N_WAVES / N_TONES
-# Waves of the line, of the circle, and as fast as these but of no octave.
-KINDS = ("line", "circle", "decoy")
+# Waves of the line, of the circle, and as fast as these but of no octave: as far from the
+# circle's as can be, and next to them.
+KINDS = ("line", "circle", "decoy", "beside")
+# Ratios of frequencies, as numbers of steps.
+INTERVALS = {"fifth": 14, "octave": 24, "twelfth": 38, "two octaves": 48}
 # Tones an octave apart share every second harmonic, or none of the odd ones; pure tones
 # have one each.
 SOUNDS: dict[str, dict[str, Any]] = {
@@ -69,8 +72,9 @@ def waves(kind: str) -> Float[Tensor, "tones waves"]:
     """Five waves of the line of all pitches, or of the circle on which octaves are one.
 
     On the circle a wave turns once, twice, ... in each of the five octaves; along the line
-    it turns 1, 2, 3, 4 or 6 times over all; a decoy turns 7, 12, 17, 22 or 27 times: as
-    fast as the circle's waves, and not the same an octave up.
+    it turns 1, 2, 3, 4 or 6 times over all. As fast as the circle's waves, and not the
+    same an octave up, are a decoy, 7, 12, 17, 22 or 27 turns, and the waves beside those
+    of the circle, 11, 16, 21, 26 or 31 turns.
 
     Args:
         kind: One of ``KINDS``.
@@ -83,7 +87,7 @@ def waves(kind: str) -> Float[Tensor, "tones waves"]:
 
     Example:
         >>> every = torch.cat([waves(kind) for kind in KINDS], 1)
-        >>> torch.allclose(every.T @ every, torch.eye(30).double())
+        >>> torch.allclose(every.T @ every, torch.eye(40).double())
         True
     """
     if kind not in KINDS:
@@ -92,6 +96,7 @@ def waves(kind: str) -> Float[Tensor, "tones waves"]:
         "line": (1, 2, 3, 4, 6),
         "circle": [OCTAVES * k for k in range(1, N_WAVES + 1)],
         "decoy": [OCTAVES * k + 2 for k in range(1, N_WAVES + 1)],
+        "beside": [OCTAVES * k + 1 for k in range(2, N_WAVES + 2)],
     }
     return torch.cat([wave(k) for k in turns[kind]], 1)
 
@@ -133,6 +138,22 @@ def comb(gram: Float[Tensor, "tones tones"], most: int = 30) -> list[float]:
     """
     modes = leading(gram)
     return [float(entk.subspace_overlap(modes, wave(k))) for k in range(1, most + 1)]
+
+
+def by_interval(gram: Float[Tensor, "tones tones"]) -> Float[Tensor, " steps"]:
+    """How similar tones are, by how far they are apart.
+
+    Args:
+        gram: A kernel, or a Gram matrix.
+
+    Returns:
+        Mean cosine of the centred tones, from 0 steps apart to 59.
+    """
+    centred = gram.double() - gram.double().mean(0)
+    centred = centred - centred.mean(1, keepdim=True)
+    size = centred.diagonal().clamp(min=0).sqrt()
+    cosines = centred / (size.unsqueeze(1) * size)
+    return torch.stack([cosines.diagonal(k).mean() for k in range(N_TONES // 2)])
 
 
 def kernels(
@@ -180,15 +201,17 @@ def activations(
         x: Frames.
 
     Returns:
-        By block, all places and channels in a row, after the maximum over two. Before
-        them ``"sound"``, the input, and ``"spectrum"``, the magnitudes of its Fourier
-        transform.
+        By block, all channels and places, ``(tones, channels * places)``, after the
+        maximum over two; and by ``"block 1, phases off"`` and so on the magnitudes of their
+        Fourier transforms over places, centred. Before them ``"sound"``, the input,
+        ``"spectrum"``, the magnitudes of its Fourier transform, and ``"rectified"``, those
+        of its positive part.
     """
     found, hooks = {}, []
     for i in range(1, 7):
 
         def keep(module: nn.Module, given: Any, out: Tensor, name: str = f"block {i}"):
-            found[name] = nn.functional.max_pool1d(out, 2).flatten(1)
+            found[name] = nn.functional.max_pool1d(out, 2)
 
         hooks.append(network.get_submodule(f"norm{i}").register_forward_hook(keep))
     try:
@@ -196,7 +219,18 @@ def activations(
     finally:
         for hook in hooks:
             hook.remove()
-    return {"sound": x, "spectrum": torch.fft.rfft(x).abs(), **found}
+    heard = {
+        name: torch.fft.rfft(values).abs().flatten(1) for name, values in found.items()
+    }
+    return {
+        "sound": x,
+        "spectrum": torch.fft.rfft(x).abs(),
+        "rectified": torch.fft.rfft(x.clamp(min=0)).abs(),
+        **{name: values.flatten(1) for name, values in found.items()},
+        **{
+            f"{name}, phases off": values - values.mean(0) for name, values in heard.items()
+        },
+    }
 
 
 def untrained(seed: int) -> PitchTracker:
@@ -222,7 +256,8 @@ def look(network: nn.Module, sound: str, seed: int) -> dict[str, dict[str, Any]]
         seed: Of tones and directions.
 
     Returns:
-        By ``"kernel"`` and ``"activations"``, by block, by kind of waves.
+        By ``"kernel"`` and ``"activations"``, by block: shared dimensions by kind of waves,
+        and mean cosines by interval.
     """
     x = tone_frames(pitches(seed), seed=seed, **SOUNDS[sound])
     grams = {
@@ -232,9 +267,14 @@ def look(network: nn.Module, sound: str, seed: int) -> dict[str, dict[str, Any]]
         },
     }
     return {
-        what: {block: shared(gram) for block, gram in by_block.items()}
+        what: {block: _told(gram) for block, gram in by_block.items()}
         for what, by_block in grams.items()
     }
+
+
+def _told(gram: Tensor) -> dict[str, Any]:
+    cosines = by_interval(gram)
+    return shared(gram) | {name: float(cosines[k]) for name, k in INTERVALS.items()}
 
 
 @torch.no_grad()
@@ -297,13 +337,12 @@ class Heard:
         what: str = "kernel",
         state: str = "trained",
     ) -> list[float]:
-        """Shared dimensions, of ten.
+        """Shared dimensions, of ten; or the mean cosine at an interval.
 
         Args:
             sound: One of ``SOUNDS``.
-            block: Its name; ``"sound"`` and ``"spectrum"`` for the input, ``"whole"`` for
-                the whole kernel.
-            kind: One of ``KINDS``.
+            block: Its name, as in `activations`; or ``"whole"`` for the whole kernel.
+            kind: One of ``KINDS``, or of ``INTERVALS`` for a cosine.
             what: ``"kernel"`` or ``"activations"``.
             state: ``"trained"`` or ``"untrained"``.
 
@@ -332,45 +371,71 @@ def claims(heard: Heard) -> list[Claim]:
         Rows of the ledger.
     """
     pure, full = "pure tones", "ten harmonics"
-    last = heard.of(pure, "block 6", "circle")
-    first = heard.of(pure, "block 1", "circle")
-    decoy = heard.of(pure, "block 6", "decoy")
-    start = heard.of(pure, "block 6", "circle", state="untrained")
-    active = heard.of(pure, "block 6", "circle", what="activations")
-    spectrum, loud = (
-        heard.of(sound, "spectrum", "circle", what="activations") for sound in (pure, full)
-    )
-    loud_last = heard.of(full, "block 6", "circle")
+
+    def at(sound: str, block: str, kind: str = "circle", **options: str) -> list[float]:
+        return heard.of(sound, block, kind, **options)
+
+    def input_of(sound: str, name: str) -> list[float]:
+        return at(sound, name, what="activations")
+
+    last, first = at(pure, "block 6"), at(pure, "block 1")
+    full_last = at(full, "block 6")
+    near = [
+        max(pair)
+        for pair in zip(
+            at(pure, "block 6", "decoy"), at(pure, "block 6", "beside"), strict=True
+        )
+    ]
+    active = at(pure, "block 6", what="activations")
+    start = at(pure, "block 6", state="untrained")
+    freed = at(pure, "block 1, phases off", what="activations", state="untrained")
+    two, twelfth = (at(pure, "block 6", kind) for kind in ("two octaves", "twelfth"))
 
     def row(
-        text: str, here: str, ours: Sequence[float], theirs: Sequence[float], by: float
+        text: str,
+        here: str,
+        ours: Sequence[float],
+        theirs: Sequence[float],
+        by: float = 1.0,
     ) -> Claim:
         more = sum(a > b + by for a, b in zip(ours, theirs, strict=True))
-        rule = f"more by {by:g} of ten dimensions in most seeds"
+        rule = f"by {by:g} of ten dimensions in most draws" if by else "in most draws"
         holds = in_most(more, len(ours))
         return Claim(text, "not published", here, holds, "new here", rule)
 
     return [
         row(
             "with harmonics, the last block has more of the circle than the spectrum",
-            f"circle: {span(loud_last, 1)} in its kernel, {span(loud, 1)} in the spectrum",
-            loud_last,
-            loud,
-            1,
+            f"circle: {span(full_last, 1)} in its kernel, "
+            f"{span(input_of(full, 'spectrum'), 1)} in the spectrum",
+            full_last,
+            input_of(full, "spectrum"),
         ),
         row(
-            "with pure tones, it has",
-            f"{span(last, 1)} in its kernel, {span(spectrum, 1)} in the spectrum",
+            "with pure tones, it has more than their spectrum",
+            f"{span(last, 1)} against {span(input_of(pure, 'spectrum'), 1)}",
             last,
-            spectrum,
-            1,
+            input_of(pure, "spectrum"),
         ),
         row(
-            "and it is the octave, not any fast wave",
-            f"circle {span(last, 1)}, decoy {span(decoy, 1)}",
+            "with pure tones, it has more than the spectrum of their positive parts",
+            f"{span(last, 1)} against {span(input_of(pure, 'rectified'), 1)}",
             last,
-            decoy,
-            1,
+            input_of(pure, "rectified"),
+        ),
+        row(
+            "other waves as fast have less",
+            f"pure tones: circle {span(last, 1)}, others at most {span(near, 1)}",
+            last,
+            near,
+        ),
+        row(
+            "two octaves are as one: nearer than a twelfth",
+            f"pure tones, mean cosine in block 6: {span(two, 2)}, a twelfth "
+            f"{span(twelfth, 2)}",
+            two,
+            twelfth,
+            0.0,
         ),
         row(
             "the circle grows from the first block to the last",
@@ -378,14 +443,20 @@ def claims(heard: Heard) -> list[Claim]:
             "the sixth's",
             last,
             first,
-            1,
         ),
         row(
-            "it is learned",
+            "the last block has it by training",
             f"pure tones: {span(start, 1)} in the sixth block before training",
             last,
             start,
-            1,
+        ),
+        row(
+            "before training no block has more than the spectrum, its phases taken off",
+            f"pure tones: {span(freed, 1)} in the first block, "
+            f"{span(input_of(pure, 'spectrum'), 1)} in the spectrum",
+            input_of(pure, "spectrum"),
+            freed,
+            0.0,
         ),
         row(
             "the kernel has more of it than the activations",

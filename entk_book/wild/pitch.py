@@ -53,7 +53,7 @@ class PitchTracker(nn.Module):
         """Logits of the bins.
 
         Args:
-            x: Frames of sound, as `entk_book.wild.frames` makes them.
+            x: Frames of sound, as `entk_book.wild.tones.frames` makes them.
 
         Returns:
             One logit a bin of 20 cents.

@@ -130,8 +130,9 @@ class TestPeaks:
     def test_the_stored_peaks_are_those_of_the_settings(self):
         assert [peak.setting for peak in peaks.stored_peaks()] == list(peaks.SETTINGS)
         small = peaks.stored_peaks()[12]
-        live = peaks.measure(small.setting, (32,), seeds=range(5))
-        assert peaks.same(live.losses, small.at([32]))
+        # Away from the peak, where trainings do not hang on last digits.
+        live = peaks.measure(small.setting, (90,), seeds=range(5))
+        assert peaks.same(live.losses, small.at([90]))
 
     def test_the_record_holds_what_was_measured(self, monkeypatch):
         setting = Setting(1, 10, 0.5)

@@ -150,9 +150,11 @@ class TestStudy:
             same = torch.allclose(pitch.waves(kind).roll(step, 0), pitch.waves(kind))
             assert same == (kind == "circle")  # an octave up is the same
         every = torch.cat([pitch.waves(kind) for kind in pitch.KINDS], 1)
-        assert torch.allclose(every.T @ every, torch.eye(30).double())
-        assert torch.allclose(every.sum(0), torch.zeros(30).double(), atol=1e-9)
-        with pytest.raises(ValueError, match="kind must be one of line, circle, decoy"):
+        assert torch.allclose(every.T @ every, torch.eye(40).double())
+        assert torch.allclose(every.sum(0), torch.zeros(40).double(), atol=1e-9)
+        with pytest.raises(
+            ValueError, match="kind must be one of line, circle, decoy, beside"
+        ):
             pitch.waves("loudness")
 
     def test_planted_waves_are_found_and_noise_is_at_chance(self):
@@ -167,6 +169,20 @@ class TestStudy:
             cloud = torch.randn(120, 40, generator=generator).double()
             drawn.append(pitch.shared(cloud @ cloud.T)["line"])
         assert sum(drawn) / len(drawn) == pytest.approx(pitch.CHANCE, abs=0.25)
+
+    def test_a_rectified_sine_has_its_octave(self):
+        x = wild.tone_frames(torch.tensor([6000.0]), n_harmonics=1)
+        power = pitch.activations(PitchTracker((2,) * 6).eval(), x)["rectified"][0]
+        plain = torch.fft.rfft(x).abs()[0]
+        octave = round(640 * 1024 / 16000)
+        assert float(power[octave]) > 0.1 * float(power[1:].max())
+        assert float(plain[octave]) < 0.05 * float(plain.max())
+
+    def test_similarity_by_interval_is_that_of_the_wave(self):
+        circle = pitch.waves("circle")[:, :2]
+        found = pitch.by_interval(circle @ circle.T)
+        steps = torch.arange(60).double()
+        assert torch.allclose(found, (2 * math.pi * steps / 24).cos())
 
     def test_sounds_share_partials_with_their_octave_or_none(self):
         cents = torch.tensor([6000.0, 7200.0])
@@ -209,7 +225,12 @@ class TestStudy:
         network = PitchTracker((2, 3, 2, 2, 2, 2)).eval()
         x = torch.randn(3, 1024)
         found = pitch.activations(network, x)
-        assert list(found) == ["sound", "spectrum", *(f"block {i}" for i in range(1, 7))]
+        blocks = [f"block {i}" for i in range(1, 7)]
+        freed = [f"{block}, phases off" for block in blocks]
+        assert list(found) == ["sound", "spectrum", "rectified", *blocks, *freed]
+        spectrum = torch.fft.rfft(found["block 2"].unflatten(1, (3, 64))).abs().flatten(1)
+        expected = spectrum - spectrum.mean(0)
+        torch.testing.assert_close(found["block 2, phases off"], expected)
         assert found["block 2"].shape == (3, 3 * 64)
         last = found["block 6"].reshape(3, 2, 4).transpose(1, 2).flatten(1)
         with torch.no_grad():
@@ -237,42 +258,52 @@ class TestStudy:
 
 def heard_with(**changed):
     """A table in which all rows hold; parts of it by other numbers."""
+    full, pure = "ten harmonics", "pure tones"
     values = {
-        ("trained", "ten harmonics", "activations", "spectrum"): 5.0,
-        ("trained", "pure tones", "activations", "spectrum"): 3.0,
-        ("trained", "pure tones", "activations", "block 6"): 5.4,
-        ("trained", "ten harmonics", "kernel", "block 6"): 6.5,
-        ("trained", "pure tones", "kernel", "block 6"): 6.0,
-        ("trained", "pure tones", "kernel", "block 1"): 3.0,
-        ("untrained", "pure tones", "kernel", "block 6"): 2.0,
+        ("trained", full, "activations", "spectrum"): 5.0,
+        ("trained", full, "kernel", "block 6"): 6.5,
+        ("trained", pure, "activations", "spectrum"): 3.0,
+        ("trained", pure, "activations", "rectified"): 4.0,
+        ("trained", pure, "activations", "block 6"): 5.4,
+        ("trained", pure, "kernel", "block 6"): 6.0,
+        ("trained", pure, "kernel", "block 1"): 3.0,
+        ("untrained", pure, "kernel", "block 6"): 2.0,
+        ("untrained", pure, "activations", "block 1, phases off"): 2.0,
     }
+    others = {"decoy": 1.0, "beside": 2.0, "two octaves": 0.3, "twelfth": 0.2}
     table = {}
     for (state, sound, what, block), value in values.items():
         rows = table.setdefault(state, {}).setdefault(sound, [{} for _ in range(5)])
         for row in rows:
-            shared = {"circle": value, "decoy": 1.0}
-            row.setdefault(what, {}).setdefault(block, shared)
-    for path, value in changed.items():
-        state, sound, what, block, kind = path.split("__")
-        row = table[state][sound.replace("_", " ")][2]
-        row[what][block.replace("_", " ")][kind] = value
+            row.setdefault(what, {}).setdefault(block, {"circle": value, **others})
+    for (state, sound, what, block, kind), value in changed.get("parts", {}).items():
+        table[state][sound][2][what][block][kind] = value
     return pitch.Heard(table)
 
 
 @pytest.mark.parametrize(
     ("path", "value", "row"),
     [
-        ("trained__ten_harmonics__activations__spectrum__circle", 5.5, 0),
-        ("trained__pure_tones__activations__spectrum__circle", 5.0, 1),
-        ("trained__pure_tones__kernel__block_6__decoy", 5.0, 2),
-        ("trained__pure_tones__kernel__block_1__circle", 5.0, 3),
-        ("untrained__pure_tones__kernel__block_6__circle", 5.0, 4),
-        ("trained__pure_tones__activations__block_6__circle", 5.5, 5),
+        (("trained", "ten harmonics", "activations", "spectrum", "circle"), 5.5, 0),
+        (("trained", "pure tones", "activations", "spectrum", "circle"), 5.0, 1),
+        (("trained", "pure tones", "activations", "spectrum", "circle"), 2.0, 7),
+        (("trained", "pure tones", "activations", "rectified", "circle"), 5.0, 2),
+        (("trained", "pure tones", "kernel", "block 6", "decoy"), 5.0, 3),
+        (("trained", "pure tones", "kernel", "block 6", "beside"), 5.0, 3),
+        (("trained", "pure tones", "kernel", "block 6", "twelfth"), 0.3, 4),
+        (("trained", "pure tones", "kernel", "block 1", "circle"), 5.0, 5),
+        (("untrained", "pure tones", "kernel", "block 6", "circle"), 5.0, 6),
+        (
+            ("untrained", "pure tones", "activations", "block 1, phases off", "circle"),
+            3.0,
+            7,
+        ),
+        (("trained", "pure tones", "activations", "block 6", "circle"), 5.5, 8),
     ],
 )
 def test_one_draw_beyond_a_bar_is_told(path, value, row):
     assert all(claim.agrees for claim in pitch.claims(heard_with()))
-    claims = pitch.claims(heard_with(**{path: value}))
+    claims = pitch.claims(heard_with(parts={path: value}))
     assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
 
 
@@ -286,6 +317,8 @@ def test_figures_draw_what_they_are_given():
     middle = sorted(heard.of("pure tones", "block 6", "circle"))[2]
     assert line.get_ydata()[-1] == pytest.approx(middle)
     fig2, axes = plt.subplots(1, 3)
+    figures.by_interval({"one": torch.tensor([1.0, 0.5])}, axes[1])
+    assert axes[1].lines[0].get_ydata().tolist() == [0.5]  # from one step on
     figures.combs({"one": [0.5, 1.5]}, list(axes[:1]))
     assert [bar.get_height() for bar in axes[0].patches] == [0.5, 1.5]
     true = torch.tensor([3200.0, 4400.0])

@@ -249,6 +249,23 @@ def presence(adder: Adder, network: nn.Module) -> dict[str, dict[str, float]]:
     return found
 
 
+def presence_over(adders: Sequence[Adder]) -> dict[str, dict[str, list[float]]]:
+    """`presence` of trained networks, over seeds.
+
+    Args:
+        adders: The networks.
+
+    Returns:
+        One share a seed, by place and family.
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for adder in adders:
+        for place, by_family in presence(adder, adder.network).items():
+            for family, share in by_family.items():
+                found.setdefault(place, {}).setdefault(family, []).append(share)
+    return found
+
+
 @torch.no_grad()
 def layers_of_kernel(adder: Adder, network: nn.Module) -> dict[str, tuple[float, float]]:
     """What each layer has of the kernel's energy, and the sums of the layer's.

@@ -25,6 +25,7 @@ N_WAVES = 5  # of either kind, each a cosine and a sine
 N_MODES = 20
 # The kernel's mean over so many random directions of the logits stands for that over all.
 N_DIRECTIONS = 32
+QUARTER_TONE = 50  # cents
 CHANCE = N_MODES * 2 * N_WAVES / N_TONES
 # Waves of the line, of the circle, and as fast as these but of no octave: as far from the
 # circle's as can be, and next to them.
@@ -359,6 +360,56 @@ def stored_pitch() -> Heard:
         All seeds.
     """
     return Heard(records.read("pitch"))
+
+
+def misses(network: nn.Module) -> list[str]:
+    """How well a network tells the pitch of each kind of sound, and where it does not.
+
+    Args:
+        network: A pitch tracker.
+
+    Returns:
+        One line a kind.
+    """
+    lines = []
+    for sound in SOUNDS:
+        off = errors(network, sound)
+        missed = off[off > QUARTER_TONE]
+        near = {
+            name: int(((missed - cents).abs() < QUARTER_TONE / 2).sum())
+            for name, cents in (("an octave", 1200), ("a twelfth", 1902), ("a fifth", 702))
+        }
+        told = ", ".join(f"{n} by {name}" for name, n in near.items() if n)
+        lines.append(
+            f"{sound}: median error {off.median():.0f} cents; {len(missed)} of {len(off)} "
+            f"off by more than a quarter tone{', ' if told else ''}{told}"
+        )
+    return lines
+
+
+def told(
+    heard: Heard,
+    sound: str,
+    block: str,
+    kinds: Sequence[str] = KINDS,
+    digits: int = 1,
+    **options: str,
+) -> str:
+    """What one block shares with some kinds of waves, over draws.
+
+    Args:
+        heard: All draws.
+        sound: As in `Heard.of`.
+        block: As in `Heard.of`.
+        kinds: Of waves, or intervals.
+        digits: Decimals.
+        **options: As in `Heard.of`.
+
+    Returns:
+        A part of a line.
+    """
+    parts = [f"{k} {span(heard.of(sound, block, k, **options), digits)}" for k in kinds]
+    return ", ".join(parts)
 
 
 def claims(heard: Heard) -> list[Claim]:

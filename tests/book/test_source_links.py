@@ -11,7 +11,7 @@ import normalise
 import source_links
 
 ROOT = Path(__file__).parents[2]
-CHAPTERS = sorted((ROOT / "chapters").glob("0[1-9]_*.ipynb"))
+CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]_*.ipynb"))
 PAGE = (ROOT / "reference" / "book_package.md").read_text()
 
 

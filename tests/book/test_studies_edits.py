@@ -88,6 +88,8 @@ class TestInterventions:
     def test_energies_are_shares_of_what_varies(self, adder):
         found = edited_adders.presence(adder, adder.network)
         assert list(found) == ["activations", "kernel", "logits"]
+        over = edited_adders.presence_over([adder, adder])
+        assert over["kernel"]["sum"] == [found["kernel"]["sum"]] * 2
         for by_family in found.values():
             assert 0 < sum(by_family.values()) <= 1
         planted = QuadraticMLP(58, 29, 4, seed=0)
@@ -219,6 +221,9 @@ class TestTransformers:
         assert held.tensors == ["unembedding", "query"]
         assert held.networks == [0, 1, 2, 3, 4]
         assert held.of(edited_transformers.WAVE, "query", "length") == [0.2] * 5
+        told = str(held).splitlines()
+        assert told[1] == "query: missing 0.50, in the changed network 0.70, length 0.20"
+        assert told[-1] == "random function: at least 0.90 is missing (unembedding)"
 
     def test_the_stored_ones_are_of_the_networks_that_generalise(self):
         held = edited_transformers.stored_tensors()

@@ -34,7 +34,7 @@ class Edits(Explorer):
         self,
         changes: Mapping[str, Mapping[str, Tensor]],
         *,
-        strengths: Sequence[float],
+        strengths: Sequence[int | float],
         start: tuple[int, int, int] = (0, 0, 0),
         figure_name: str = "",
     ) -> None:
@@ -45,7 +45,7 @@ class Edits(Explorer):
         self,
         changes: Mapping[str, Mapping[str, Tensor]],
         *,
-        strengths: Sequence[float],
+        strengths: Sequence[int | float],
         start: tuple[int, int, int] = (0, 0, 0),
     ) -> None:
         """Show another network; in a live kernel the figure follows.

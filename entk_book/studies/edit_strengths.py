@@ -182,7 +182,7 @@ def stored_strengths() -> dict[str, dict[str, Tensor]]:
 
 
 def told(
-    changes: Mapping[str, Mapping[str, Tensor]], strengths: Sequence[float]
+    changes: Mapping[str, Mapping[str, Tensor]], strengths: Sequence[int | float]
 ) -> list[str]:
     """What all frequencies have in common.
 

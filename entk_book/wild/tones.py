@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor
 
 SAMPLE_RATE = 16_000  # samples a second, those of CREPE
@@ -93,13 +93,11 @@ def tone_frames(cents: Float[Tensor, " n"], **options: Any) -> Float[Tensor, "n 
     return _normalised(tones(cents, FRAME, **options))
 
 
-def frames(
-    sound: Shaped[Tensor, " samples"], sample_rate: int, *, hop: int = FRAME
-) -> Float[Tensor, "n 1024"]:
+def frames(sound: Tensor, sample_rate: int, *, hop: int = FRAME) -> Float[Tensor, "n 1024"]:
     """A recorded sound as the network reads it.
 
     Args:
-        sound: One channel, from -1 to 1.
+        sound: One channel, ``(samples,)``, from -1 to 1.
         sample_rate: Samples a second.
         hop: Samples from one frame to the next.
 

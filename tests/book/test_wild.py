@@ -176,6 +176,8 @@ class TestStudy:
         plain = torch.fft.rfft(x).abs()[0]
         octave = round(640 * 1024 / 16000)
         assert float(power[octave]) > 0.1 * float(power[1:].max())
+        # Half of the wave, not its size: that would have the octave alone.
+        assert float(power[round(octave / 2)]) > float(power[octave])
         assert float(plain[octave]) < 0.05 * float(plain.max())
 
     def test_similarity_by_interval_is_that_of_the_wave(self):

@@ -116,7 +116,8 @@ class _Products:
         self, problem: Problem, x: Inputs, chunks: Chunks, wanted: Tensor, budget: int
     ) -> None:
         self._problem, self._x, self._wanted = problem, x, wanted
-        self._budget = budget
+        # Graphs that are kept hold up to half of it.
+        self._left = budget // 2 if chunks.remembered else budget
         self._tangents = Tangents(problem, x, budget, chunks)
         self._count = 0
         self._bar: tqdm | None = None
@@ -173,7 +174,7 @@ class _Products:
     def _averaged(self, ridge: float, seconds: float) -> tuple[Tensor, Tensor] | None:
         """Eigenpairs of the class-averaged kernel, if it is cheap and well-conditioned."""
         n, names = len(self._wanted), list(self._problem.parameters)
-        left = self._budget - DECOMPOSED_COPIES * 8 * n**2
+        left = self._left - DECOMPOSED_COPIES * 8 * n**2
         if n > MOST_SAMPLES or left <= 0:
             return None
         model, memory = self._problem.model, left / 2**30

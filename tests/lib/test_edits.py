@@ -310,7 +310,7 @@ def test_products_are_bounded_and_what_is_missing_is_said(monkeypatch):
 def test_memory_decides_for_the_products():
     model, x, wanted = mlp(), inputs(40, 4), 1e-3 * inputs(40, 3, seed=2)
     assert tangent_edit(model, x, wanted, ridge=1.0).way == "decomposed"
-    few = tangent_edit(model, x, wanted, ridge=1.0, memory=1e-4)
+    few = tangent_edit(model, x, wanted, ridge=1.0, memory=1.8e-4)
     assert few.way == "conjugate gradients"
     with pytest.raises(MemoryError, match="for one sample"):
         tangent_edit(model, x, wanted, memory=1e-9)
@@ -336,7 +336,8 @@ def test_a_kernel_that_takes_longer_than_the_products_is_left_alone(monkeypatch)
     assert [way for way, _ in found.values()] == ["conjugate gradients", "LSMR", "LSMR"]
     assert_close(found[0.9][1], found[1e9][1], tolerance=1e-6)
     copies = solve.DECOMPOSED_COPIES * 8 * 40**2
-    assert calls == pytest.approx([0.01 - copies / 2**30] * 3)
+    # The other half may be held by the graphs that are kept for the products.
+    assert calls == pytest.approx([0.01 / 2 - copies / 2**30] * 3)
 
 
 def test_the_first_order_prediction_is_the_kernel_s(way):

@@ -160,13 +160,15 @@ class _Products:
         def times_kernel(vector: Tensor) -> Tensor:
             return self._push(self._pull(vector)).reshape(-1) + ridge * vector
 
-        found, missed = cg(
-            self._operator((size, size), times_kernel),
-            self._wanted.reshape(-1).cpu().numpy(),
-            rtol=tolerance,
-            maxiter=most,
-            M=self._preconditioner(*averaged),
-        )
+        # On a singular kernel it divides by zero: what it finds is then not finite.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found, missed = cg(
+                self._operator((size, size), times_kernel),
+                self._wanted.reshape(-1).cpu().numpy(),
+                rtol=tolerance,
+                maxiter=most,
+                M=self._preconditioner(*averaged),
+            )
         if missed or not np.isfinite(found).all():
             return None
         return self._pull(self._tensor(found))

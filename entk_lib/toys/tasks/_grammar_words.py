@@ -7,13 +7,13 @@ DETERMINERS = (("a", "this", "every"), ("these", "some", "many"))
 
 # By gender: masculine, feminine, neuter.
 _SINGULARS = (
-    ("boy", "king", "man", "uncle", "waiter"),
-    ("girl", "queen", "woman", "aunt", "nun"),
+    ("boy", "king", "man", "father", "waiter"),
+    ("girl", "queen", "woman", "mother", "nun"),
     ("dog", "cat", "bird", "horse", "robot"),
 )
 _PLURALS = (
-    ("boys", "kings", "men", "uncles", "waiters"),
-    ("girls", "queens", "women", "aunts", "nuns"),
+    ("boys", "kings", "men", "fathers", "waiters"),
+    ("girls", "queens", "women", "mothers", "nuns"),
     ("dogs", "cats", "birds", "horses", "robots"),
 )
 NAMES = (("john", "peter", "tom"), ("anna", "mary", "susan"))

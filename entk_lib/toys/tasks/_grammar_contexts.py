@@ -165,10 +165,8 @@ def contexts_at(steps: Sequence[Step], ends: Sequence[int], length: int) -> Cont
 
 
 def _agreement(steps: Sequence[Step]) -> tuple[list[int], ...]:
-    """For each word: its clause's subject, its sentence's first word, the nearest number.
-
-    And whether a noun of another number than the word's own came after the subject.
-    """
+    # For each word: its clause's subject, its sentence's first word, the nearest number,
+    # and whether a noun of another number than the word's own came after the subject.
     subject_at: dict[int, int] = {}  # by depth
     last_of = [NONE, NONE]  # where the last noun of either number was
     beginning = 0

@@ -94,7 +94,7 @@ def encode(text: str) -> Int[Tensor, " words"]:
 
     Example:
         >>> encode("today the dog sleeps .").tolist()
-        [1, 7, 35, 77, 0]
+        [1, 7, 25, 71, 0]
     """
     found = text.split()
     if not found:
@@ -118,7 +118,7 @@ def decode(tokens: Int[Tensor, " words"] | Sequence[int]) -> str:
         The words with spaces between.
 
     Example:
-        >>> decode([1, 7, 35, 77, 0])
+        >>> decode([1, 7, 25, 71, 0])
         'today the dog sleeps .'
     """
     return " ".join(VOCABULARY[int(token)] for token in tokens)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import nn
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
@@ -122,7 +123,7 @@ def skill(model: nn.Module, *, seed: int, n: int = 2000, n_each: int = 200) -> S
     )
 
 
-def preferred_number(model: nn.Module, contexts: Contexts) -> torch.Tensor:
+def preferred_number(model: nn.Module, contexts: Contexts) -> Int[Tensor, " n"]:
     """The number whose verb forms a network finds likelier next.
 
     Args:
@@ -140,7 +141,7 @@ def preferred_number(model: nn.Module, contexts: Contexts) -> torch.Tensor:
     return (sums[1] > sums[0]).long()
 
 
-def logits_on(model: nn.Module, contexts: Contexts) -> torch.Tensor:
+def logits_on(model: nn.Module, contexts: Contexts) -> Float[Tensor, "n words"]:
     """Logits of the next word, without gradients, some contexts at a time.
 
     Args:
@@ -154,5 +155,5 @@ def logits_on(model: nn.Module, contexts: Contexts) -> torch.Tensor:
         return torch.cat([model(part) for part in contexts.tokens.split(_AT_ONCE)])
 
 
-def _share(holds: torch.Tensor) -> float:
+def _share(holds: Tensor) -> float:
     return float(holds.double().mean())

@@ -116,9 +116,11 @@ class LanguageTransformer(nn.Module):
             ValueError: As in `forward`.
         """
         stream = self._embedded(tokens)
-        for block in self.blocks[:-1]:
+        *before, last = self.blocks
+        assert isinstance(last, _Block)
+        for block in before:
             stream = block(stream)
-        return self.final_norm(self.blocks[-1].last(stream))
+        return self.final_norm(last.last(stream))
 
     def all_logits(self, tokens: Int[Tensor, "batch t"]) -> Float[Tensor, "batch t words"]:
         """Logits of the next word at every position, for training.

@@ -93,8 +93,9 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/workshop_pages.py
 
-snapshots: $(READY)  ## train chapter 6's Transformers again and store them (8 minutes of one core)
+snapshots: $(READY)  ## train the Transformers of chapters 6 and 11 again and store them (half an hour of one core)
 	$(BIN)/python book/make_snapshots.py
+	$(BIN)/python book/make_snapshots.py language
 
 records: $(READY)  ## run again the studies that are too long for a chapter (an hour of one core)
 	$(BIN)/python book/make_records.py

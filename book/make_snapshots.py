@@ -1,9 +1,12 @@
 """Train the book's Transformers and store snapshots in the data folder of `stored`.
 
-Usage: python book/make_snapshots.py     (about a quarter of an hour on one core)
+Usage: python book/make_snapshots.py             (about a quarter of an hour on one core)
+       python book/make_snapshots.py language    (chapter 11's, about 25 minutes)
+       python book/make_snapshots.py language 3  (one seed of these)
 
-Readers of chapter 6 load these; `tests/test_stored.py` trains the first epochs again
-and compares. Half precision keeps the trainings below 6 MB.
+Readers of chapters 6 and 11 load these; `tests/book/test_stored.py` and
+`test_language_transformers.py` train the first steps again and compare. Half precision
+keeps the trainings below 6 and 2.5 MB.
 """
 
 import json
@@ -17,6 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from entk_book import stored
+from entk_book.studies import grammar
+from entk_lib.training import TrainingResult
 
 FOLDER = Path(stored.__file__).parent / "data"
 PER_FILE = 12  # 1.3 MB
@@ -48,6 +53,30 @@ def files(
 
 
 def main() -> None:
+    """Train what was asked for."""
+    if sys.argv[1:2] == ["language"]:
+        for seed in map(int, sys.argv[2:] or stored.LANGUAGE_SEEDS):
+            store_language(seed, grammar.train(seed))
+    else:
+        make_modular()
+
+
+def store_language(seed: int, result: TrainingResult) -> None:
+    """Replace the stored file of a network that learned the language."""
+    file = FOLDER / f"language_seed{seed}.safetensors"
+    state = result.model.state_dict()
+    tensors = {name: value.half().contiguous() for name, value in state.items()}
+    recipe = {
+        "seed": seed,
+        "steps": result.steps,
+        "batch_size": grammar.BATCH_SIZE,
+        "torch": torch.__version__.split("+")[0],
+    }
+    save_file(tensors, file, {"recipe": json.dumps(recipe)})
+    file.chmod(0o644)
+
+
+def make_modular() -> None:
     """Train all seeds at once and replace the stored files."""
     start, cpu = time.perf_counter(), time.process_time()
     seeds, results = [*stored.SEEDS, *stored.FRESH_SEEDS], []

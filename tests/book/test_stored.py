@@ -74,9 +74,14 @@ def test_every_seed_has_the_snapshots_that_the_script_stores(seed):
 
 
 def test_files_stay_small():
-    sizes = [file.stat().st_size for file in DATA.glob("*.safetensors")]
-    assert max(sizes) <= 1.4e6
-    assert sum(sizes) <= 6e6
+    for name, most, together in (("transformer", 1.4e6, 6e6), ("language", 2.5e5, 2.5e6)):
+        sizes = [file.stat().st_size for file in DATA.glob(f"{name}_*.safetensors")]
+        assert max(sizes) <= most
+        assert sum(sizes) <= together
+    assert {file.name.split("_")[0] for file in DATA.glob("*.safetensors")} == {
+        "transformer",
+        "language",
+    }
 
 
 def test_the_files_of_a_seed_hold_all_its_snapshots():

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from entk_lib import _checks
+from entk_lib.toys.models._layers import linear, table
 
 _POSITIONS = 3  # a, b, =
 
@@ -70,27 +71,15 @@ class ModularTransformer(nn.Module):
                 f"d_model={-(-d_model // n_heads) * n_heads} works."
             )
         self.modulus, self.n_heads = modulus, n_heads
-
-        def linear(n_in: int, n_out: int) -> nn.Linear:
-            # Without torch's own start, which would draw from the global random state.
-            layer = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=False, dtype=dtype)
-            assert isinstance(layer, nn.Linear)
-            return layer
-
-        def table(rows: int) -> nn.Embedding:
-            return nn.Embedding(
-                rows, d_model, _weight=torch.empty(rows, d_model, dtype=dtype)
-            )
-
-        self.token_embedding = table(modulus + 1)
-        self.position_embedding = table(_POSITIONS)
-        self.query = linear(d_model, d_model)
-        self.key = linear(d_model, d_model)
-        self.value = linear(d_model, d_model)
-        self.attention_output = linear(d_model, d_model)
-        self.mlp_in = linear(d_model, d_mlp)
-        self.mlp_out = linear(d_mlp, d_model)
-        self.unembedding = linear(d_model, modulus)
+        self.token_embedding = table(modulus + 1, d_model, dtype)
+        self.position_embedding = table(_POSITIONS, d_model, dtype)
+        self.query = linear(d_model, d_model, dtype)
+        self.key = linear(d_model, d_model, dtype)
+        self.value = linear(d_model, d_model, dtype)
+        self.attention_output = linear(d_model, d_model, dtype)
+        self.mlp_in = linear(d_model, d_mlp, dtype)
+        self.mlp_out = linear(d_mlp, d_model, dtype)
+        self.unembedding = linear(d_model, modulus, dtype)
         generator = torch.Generator().manual_seed(seed)
         sizes = {"mlp_in.weight": d_mlp, "unembedding.weight": modulus}
         for name, weight in self.named_parameters():

@@ -1,5 +1,5 @@
 """Tasks: data together with the features that are true by construction."""
 
-from entk_lib.toys.tasks import frequencies, modular_addition, superposition
+from entk_lib.toys.tasks import frequencies, grammar, modular_addition, superposition
 
-__all__ = ["frequencies", "modular_addition", "superposition"]
+__all__ = ["frequencies", "grammar", "modular_addition", "superposition"]

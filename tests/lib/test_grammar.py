@@ -235,7 +235,7 @@ def test_classes_of_words_written_by_hand(text, last, following):
 
 
 def test_a_sampled_context_has_the_labels_of_its_text():
-    contexts = grammar.sample_contexts(300, seed=3)
+    contexts = grammar.sample_contexts(100, seed=3)
     names = ["next_class", "last_class", *LABELS.split()[:-1]]
     compared = 0
     for i in torch.where(contexts.start > 0)[0].tolist():
@@ -250,7 +250,7 @@ def test_a_sampled_context_has_the_labels_of_its_text():
             assert getattr(alone, name).item() == getattr(contexts, name)[i].item(), name
         assert_close(alone.probabilities()[0], contexts.probabilities()[i])
         compared += 1
-    assert compared > 250
+    assert compared > 70
 
 
 def test_probabilities_sum_to_one_and_are_those_of_the_stream(many):

@@ -1,12 +1,12 @@
 """Train the book's Transformers and store snapshots in the data folder of `stored`.
 
 Usage: python book/make_snapshots.py             (about a quarter of an hour on one core)
-       python book/make_snapshots.py language    (chapter 11's, about 25 minutes)
+       python book/make_snapshots.py language    (chapter 11's, two minutes each)
        python book/make_snapshots.py language 3  (one seed of these)
 
-Readers of chapters 6 and 11 load these; `tests/book/test_stored.py` and
-`test_language_transformers.py` train the first steps again and compare. Half precision
-keeps the trainings below 6 and 2.5 MB.
+Readers of chapters 6 and 11 load these; `tests/book/test_stored.py` trains the first
+epochs again and compares, `tests/book/test_studies_grammar.py` asks what the others
+know. Half precision keeps the trainings below 6 and 2.5 MB.
 """
 
 import json

@@ -15,8 +15,6 @@ from entk_lib.toys.tasks.grammar import Contexts
 from entk_lib.training import DivergedError, TrainingResult, adamw
 from entk_lib.training.schedules import scheduled, warmup_cosine
 
-# Chapters look at the first and judge by the second.
-SEEDS, FRESH_SEEDS = range(5), range(10, 15)
 STEPS, BATCH_SIZE = 1500, 128
 _LEARNING_RATE, _WEIGHT_DECAY, _WARMUP = 3e-3, 0.1, 100
 # Streams to train on are others than those to look at, whose seeds are below.

@@ -1,20 +1,17 @@
 """Chapter 11: what the layers of a sentence encoder tell, at a word, of its sentence."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 import entk_lib as entk
 from entk_book.stored import records
 from entk_book.studies import sample_scores
 from entk_book.studies.side_by_side import side_by_side
+from entk_book.studies.told import Told, table
 from entk_book.wild import minilm
 from entk_book.wild.contexts import Contexts, contexts
 
@@ -22,7 +19,6 @@ from entk_book.wild.contexts import Contexts, contexts
 SEEDS = range(10, 15)
 N_TEXTS, N_WORDS = 512, 8
 N_DIRECTIONS = 8
-N_HALVES, N_SHUFFLES = 10, 20
 # Ways to come by 25 numbers a sentence; the first is the kernel's, the others' are principal
 # components, of what the tensor's layer returns at the word (the published rival), of what
 # the tensor reads at all words, of the embeddings of all words, and of these three together.
@@ -90,73 +86,9 @@ def rivals(
     return found
 
 
-def probed(features: Float[Tensor, "n features"], drawn: Contexts) -> dict[str, float]:
-    """What a linear probe, fitted on half of the words, tells on the others.
-
-    Args:
-        features: One row a sentence.
-        drawn: Sentences.
-
-    Returns:
-        By fact, the mean AUROC over the first three pairs of halves.
-    """
-    found = {}
-    for name, fact in drawn.facts.items():
-        scores = []
-        for seed in range(3):
-            here, there = sample_scores.halves(fact, seed, drawn.words)
-            probe = make_pipeline(
-                StandardScaler(), LogisticRegression(C=0.1, max_iter=1_000)
-            )
-            probe.fit(features[here].numpy(), fact[here].numpy())
-            told = torch.from_numpy(probe.decision_function(features[there].numpy()))
-            scores.append(float(sample_scores.aurocs(told.unsqueeze(1), fact[there])[0]))
-        found[name] = sum(scores) / len(scores)
-    return found
-
-
-def scored(numbers: Float[Tensor, "n modes"], drawn: Contexts) -> dict[str, Any]:
-    """How well the best of some columns tells each fact, on words it was not chosen on.
-
-    Args:
-        numbers: One column a mode.
-        drawn: Sentences.
-
-    Returns:
-        By fact, the means over pairs of halves: ``"auroc"`` and ``"ap"``.
-    """
-    scores = sample_scores.over_halves(
-        numbers, drawn.facts, range(N_HALVES), groups=drawn.words
-    )
-    return {
-        fact: {
-            "auroc": sum(one.auroc for one in of) / len(of),
-            "ap": sum(one.average_precision for one in of) / len(of),
-        }
-        for fact, of in scores.items()
-    }
-
-
-def by_choice(numbers: Float[Tensor, "n modes"], drawn: Contexts) -> dict[str, list[float]]:
-    """What the same choice makes of shuffled facts.
-
-    Args:
-        numbers: One column a mode.
-        drawn: Sentences.
-
-    Returns:
-        By fact, the mean AUROC over pairs of halves, one a shuffle.
-    """
-    found: dict[str, list[float]] = {name: [] for name in drawn.facts}
-    for seed in range(N_SHUFFLES):
-        facts = sample_scores.shuffled(drawn.facts, seed, drawn.words)
-        other = Contexts(drawn.texts, facts, drawn.words)
-        for name, means in scored(numbers, other).items():
-            found[name].append(means["auroc"])
-    return found
-
-
-def look(encoder: nn.Module, seed: int, layers: Sequence[int]) -> list[dict[str, Any]]:
+def look(
+    encoder: nn.Module, seed: int, layers: Sequence[int] = range(minilm.N_LAYERS)
+) -> dict[str, Any]:
     """All that some layers tell, of one draw of sentences.
 
     Args:
@@ -165,21 +97,22 @@ def look(encoder: nn.Module, seed: int, layers: Sequence[int]) -> list[dict[str,
         layers: From 0 to 5.
 
     Returns:
-        One table a layer: by way and fact as in `scored`, ``"probe"`` and ``"chance"``.
+        By the layer's name, a table as `entk_book.studies.told.table` gives it.
     """
     drawn = contexts(N_TEXTS, n_words=N_WORDS, seed=seed)
     others = rivals(encoder, drawn, layers)
     returned = minilm.what_passes(encoder, minilm.encoded(drawn.texts))["returned"]
     kernels = layer_kernels(encoder, drawn, layers, seed)
-    tables = []
-    for i, (layer, kernel) in enumerate(zip(layers, kernels, strict=True)):
-        modes = kernel_modes(kernel)
-        table: dict[str, Any] = {"kernel": scored(modes, drawn)}
-        table |= {way: scored(columns[i], drawn) for way, columns in others.items()}
-        table["probe"] = probed(returned[layer][:, -1], drawn)
-        table["chance"] = by_choice(modes, drawn)
-        tables.append(table)
-    return tables
+    return {
+        f"layer {layer + 1}": table(
+            {"kernel": kernel_modes(kernel)}
+            | {way: columns[i] for way, columns in others.items()},
+            returned[layer][:, -1],
+            drawn.facts,
+            drawn.words,
+        )
+        for i, (layer, kernel) in enumerate(zip(layers, kernels, strict=True))
+    }
 
 
 def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 2) -> dict[str, Any]:
@@ -190,71 +123,22 @@ def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 2) -> dict[str, Any]
         n_untrained: For how many of them an untrained one is looked at.
 
     Returns:
-        What `entk_book.stored.records.write` takes: by state and seed, a table a layer.
+        What `entk_book.stored.records.write` takes: by state and seed, tables by layer.
     """
     trained = minilm.sentence_encoder()
-    layers = range(minilm.N_LAYERS)
     return {
-        "trained": [records.rounded(look(trained, seed, layers)) for seed in seeds],
+        "trained": [records.rounded(look(trained, seed)) for seed in seeds],
         "untrained": [
-            records.rounded(look(minilm.untrained_encoder(seed), seed, layers))
+            records.rounded(look(minilm.untrained_encoder(seed), seed))
             for seed in list(seeds)[:n_untrained]
         ],
     }
-
-
-@dataclass(frozen=True)
-class Told:
-    """What layers tell of sentences.
-
-    Attributes:
-        table: As `record` gives it.
-    """
-
-    table: Mapping[str, Sequence[Any]]
-
-    def of(
-        self,
-        way: str,
-        layer: int,
-        fact: str,
-        *,
-        state: str = "trained",
-        score: str = "auroc",
-    ) -> list[float]:
-        """A score.
-
-        Args:
-            way: One of ``WAYS``, or ``"probe"``.
-            layer: From 0 to 5.
-            fact: One of `entk_book.wild.contexts.FACTS`.
-            state: ``"trained"`` or ``"untrained"``.
-            score: ``"auroc"`` or ``"ap"``; a probe has the first.
-
-        Returns:
-            One number a seed.
-        """
-        found = [layers[layer][way][fact] for layers in self.table[state]]
-        return found if way == "probe" else [one[score] for one in found]
-
-    def chance(self, layer: int, fact: str) -> float:
-        """What one in forty shuffled facts passes, with the same choice.
-
-        Args:
-            layer: From 0 to 5.
-            fact: As in `of`.
-
-        Returns:
-            AUROC, over all seeds of the published encoder.
-        """
-        drawn = [x for layers in self.table["trained"] for x in layers[layer]["chance"][fact]]
-        return float(torch.tensor(drawn).quantile(0.975))
 
 
 def stored_words() -> Told:
     """The stored table.
 
     Returns:
-        All seeds.
+        By layer, all seeds.
     """
     return Told(records.read("words"))

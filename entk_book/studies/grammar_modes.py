@@ -1,0 +1,203 @@
+"""Chapter 11: what the kernels of a small language model tell of the grammar."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+import entk_lib as entk
+from entk_book.stored import records
+from entk_book.stored.language_transformers import language_transformer
+from entk_book.studies import sample_scores
+from entk_book.studies.grammar import FRESH_SEEDS
+from entk_book.studies.side_by_side import side_by_side
+from entk_book.studies.told import Told, table
+from entk_lib.toys.models import LanguageTransformer
+from entk_lib.toys.tasks import grammar
+
+# What writes into the residual stream, from the input on.
+LAYERS = {
+    "attention 1": "blocks.0.attention_output",
+    "MLP 1": "blocks.0.mlp_out",
+    "attention 2": "blocks.1.attention_output",
+    "MLP 2": "blocks.1.mlp_out",
+}
+# As in `entk_book.studies.words`; beside them the principal components of the logits.
+WAYS = ("kernel", "returned", "read", "embeddings", "side by side", "logits")
+N_EACH = 57  # contexts of each class of the next word: 513
+N_NUMBER = 256  # of each number across a distractor
+TOLERANCE = 1e-2  # of the eigenpairs, as published
+
+
+def contexts(seed: int) -> dict[str, grammar.Contexts]:
+    """The two sets of contexts.
+
+    Args:
+        seed: Of the draw.
+
+    Returns:
+        ``"classes"``, as many of each class of the next word, and ``"number"``, before a
+        verb whose nearest noun is of the other number than its subject.
+    """
+    return {
+        "classes": grammar.sample_balanced("next_class", N_EACH, seed=seed),
+        "number": grammar.across_distractor(N_NUMBER, seed=seed),
+    }
+
+
+def facts_of(name: str, drawn: grammar.Contexts) -> dict[str, Tensor]:
+    """What is to be told of a set of contexts.
+
+    Args:
+        name: As in `contexts`.
+        drawn: The set.
+
+    Returns:
+        By the class of the next word, or as ``"plural"``, one truth value a context.
+    """
+    if name == "number":
+        return {"plural": drawn.number == 1}
+    return {kind: drawn.next_class == i for i, kind in enumerate(grammar.CLASSES)}
+
+
+def modes(
+    model: nn.Module, tokens: Int[Tensor, "n length"], layer: str
+) -> Float[Tensor, "n modes"]:
+    """One number a context from each leading mode of one tensor's flattened kernel.
+
+    Args:
+        model: A language model.
+        tokens: Contexts.
+        layer: One of ``LAYERS``.
+
+    Returns:
+        25 columns.
+    """
+    spectrum = entk.ntk_spectrum(
+        model,
+        tokens,
+        k=sample_scores.N_MODES,
+        outputs="flatten",
+        parameters=[f"{LAYERS[layer]}.weight"],
+        tolerance=TOLERANCE,
+    )
+    return sample_scores.by_sample(spectrum.eigenvectors, len(tokens))
+
+
+@torch.no_grad()
+def what_passes(
+    model: LanguageTransformer, tokens: Int[Tensor, "n length"]
+) -> dict[str, dict[str, Tensor]]:
+    """What each layer reads and returns, and what comes before and after them.
+
+    Args:
+        model: A language model.
+        tokens: Contexts.
+
+    Returns:
+        By layer, ``"read"``, at all words that it reads, ``"returned"``, at the last,
+        ``"embeddings"`` and ``"logits"``, one row a context each.
+    """
+    seen: dict[str, tuple[Tensor, Tensor]] = {}
+
+    def keep(name: str):
+        return lambda module, given, out: seen.update({name: (given[0], out)})
+
+    hooks = [
+        model.get_submodule(module).register_forward_hook(keep(name))
+        for name, module in LAYERS.items()
+    ]
+    try:
+        logits = model(tokens)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    embedded = model.token_embedding(tokens).flatten(1)
+    return {
+        name: {
+            "read": read.flatten(1),
+            # The last layer's are of the last word alone.
+            "returned": out if out.ndim == 2 else out[:, -1],
+            "embeddings": embedded,
+            "logits": logits,
+        }
+        for name, (read, out) in seen.items()
+    }
+
+
+def look(model: LanguageTransformer, seed: int) -> dict[str, Any]:
+    """All that the layers of one network tell, of one draw of contexts.
+
+    Args:
+        model: A language model.
+        seed: Of the contexts.
+
+    Returns:
+        By layer, a table as `entk_book.studies.told.table` gives it.
+    """
+    found: dict[str, Any] = {layer: {} for layer in LAYERS}
+    for name, drawn in contexts(seed).items():
+        facts, passed = facts_of(name, drawn), what_passes(model, drawn.tokens)
+        for layer in LAYERS:
+            views = passed[layer]
+            parts = [
+                views[way] - views[way].mean(0) for way in ("returned", "read", "embeddings")
+            ]
+            together = entk.kernel_spectrum(
+                side_by_side(parts, [1.0, 1.0, 1.0]), k=sample_scores.N_MODES
+            )
+            ways = {
+                "kernel": modes(model, drawn.tokens, layer),
+                **{
+                    way: sample_scores.principal_components(views[way])
+                    for way in ("returned", "read", "embeddings", "logits")
+                },
+                "side by side": together.eigenvectors,
+            }
+            for way, entries in table(ways, views["returned"], facts).items():
+                found[layer].setdefault(way, {}).update(entries)
+    return found
+
+
+def untrained(seed: int) -> LanguageTransformer:
+    """A network as it starts.
+
+    Args:
+        seed: Of its weights.
+
+    Returns:
+        The network.
+    """
+    return LanguageTransformer(len(grammar.VOCABULARY), seed=seed)
+
+
+def record(seeds: Sequence[int] = FRESH_SEEDS, n_untrained: int = 2) -> dict[str, Any]:
+    """Stored networks and untrained ones, as they are stored.
+
+    Args:
+        seeds: Of networks and contexts.
+        n_untrained: For how many of them an untrained one is looked at.
+
+    Returns:
+        What `entk_book.stored.records.write` takes: by state and seed, tables by layer.
+    """
+    return {
+        "trained": [
+            records.rounded(look(language_transformer(seed), seed)) for seed in seeds
+        ],
+        "untrained": [
+            records.rounded(look(untrained(seed), seed))
+            for seed in list(seeds)[:n_untrained]
+        ],
+    }
+
+
+def stored_grammar() -> Told:
+    """The stored table.
+
+    Returns:
+        By layer, all seeds.
+    """
+    return Told(records.read("grammar"))

@@ -6,9 +6,6 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from entk_book.studies import sample_scores
@@ -76,6 +73,11 @@ def probed(
     Returns:
         By fact, the mean AUROC over the first pairs of halves.
     """
+    # Not among what the library needs, so it may be missing where the tables are read.
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     found = {}
     for name, fact in facts.items():
         scores = []
@@ -167,7 +169,9 @@ class Told:
         drawn = [x for seed in self.tables["trained"] for x in seed[place]["chance"][fact]]
         return float(torch.tensor(drawn).quantile(0.975))
 
-    def mean(self, way: str, place: str, facts: Sequence[str], **options: str) -> list[float]:
+    def mean(
+        self, way: str, place: str, facts: Sequence[str], **options: str
+    ) -> list[float]:
         """The mean score over some facts.
 
         Args:

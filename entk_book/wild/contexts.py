@@ -112,7 +112,8 @@ def contexts(n: int = 512, *, n_words: int = 8, seed: int = 0) -> Contexts:
     rows = [cells[i % len(cells)] for i in order]
     texts = [sentence(lasts[number], *others) for number, *others in rows]
     columns = [
-        (number < n_words // 2, noun, plural, future) for number, noun, plural, future in rows
+        (number < n_words // 2, noun, plural, future)
+        for number, noun, plural, future in rows
     ]
     facts = torch.tensor(columns)
     return Contexts(

@@ -1,4 +1,4 @@
-"""MiniLM, the sentence encoder: 22 million parameters, trained on a billion pairs of texts."""
+"""MiniLM, the sentence encoder: 22 million parameters, trained on pairs of texts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -117,7 +117,7 @@ def at_last_word(
     if n_directions is None:
         return entk.Readout(encoder, lambda result: result.last_hidden_state[:, -2])
     generator = torch.Generator().manual_seed(seed)
-    width = encoder.get_input_embeddings().embedding_dim
+    width = int(encoder.get_parameter(TENSORS[-1]).shape[0])
     drawn = torch.randn(width, n_directions, generator=generator) / n_directions**0.5
     return entk.Readout(encoder, lambda result: result.last_hidden_state[:, -2] @ drawn)
 

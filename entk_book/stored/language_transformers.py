@@ -20,8 +20,8 @@ def language_transformer(seed: int) -> LanguageTransformer:
     """A stored network that knows the grammar.
 
     Its weights are stored with half precision (11 significant bits) and come back in
-    float32. Each is within 0.04 nats a word of the grammar's entropy, and right in at
-    least 95 of 100 verbs across a noun of the other number, and as many reflexives.
+    float32. Each is within 0.04 nats a word of the grammar's entropy, right in at least
+    95 of 100 verbs across a noun of the other number, and in 90 of 100 reflexives.
 
     Args:
         seed: Of the network: 0, or 10 to 14, on which no choice was made.

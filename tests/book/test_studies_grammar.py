@@ -88,7 +88,7 @@ def test_the_stored_networks_know_what_is_said_of_them(seed, questions):
     right = preferred_number(model, pairs) == pairs.number
     four = study.logits_on(model, before)[:, list(grammar.REFLEXIVES)]
     assert float(right.double().mean()) >= 0.95
-    assert float((four.argmax(1) == before.reflexive).double().mean()) >= 0.95
+    assert float((four.argmax(1) == before.reflexive).double().mean()) >= 0.9
 
 
 @pytest.mark.slow

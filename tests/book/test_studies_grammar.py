@@ -88,7 +88,7 @@ def test_the_stored_networks_know_what_is_said_of_them(seed, questions):
     right = preferred_number(model, pairs) == pairs.number
     four = study.logits_on(model, before)[:, list(grammar.REFLEXIVES)]
     assert float(right.double().mean()) >= 0.95
-    assert float((four.argmax(1) == before.reflexive).double().mean()) >= 0.95
+    assert float((four.argmax(1) == before.reflexive).double().mean()) >= 0.9
 
 
 @pytest.mark.slow
@@ -117,7 +117,7 @@ def test_a_seed_is_a_training():
 @pytest.mark.parametrize("seed", [5, 15, "zero"])
 @pytest.mark.no_shape_checks
 def test_bad_arguments_a_seed_that_is_not_stored_is_refused(seed):
-    with pytest.raises(ValueError, match=r"seed must be one of 0, 10, .*studies.grammar"):
+    with pytest.raises(ValueError, match=r"one of 0, 1, 10, .*studies.grammar"):
         stored.language_transformer(seed)
 
 

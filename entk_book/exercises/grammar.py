@@ -113,7 +113,7 @@ alike = Check(
             "their u?",
         ),
     ),
-    right="All 25 share the first u. Where outputs count alike, leading flattened modes tell "
-    "one thing 384 times.",
+    right="All 25 share the first u. Where outputs count alike, leading flattened modes "
+    "tell one thing 384 times.",
     hint="The eigenvalues of A times those of the identity: which come first?",
 )

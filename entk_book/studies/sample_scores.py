@@ -1,8 +1,8 @@
-"""Chapter 11: one number a sample from each mode, and how well the best of them tells a fact.
+"""Chapter 11: one number a sample from each mode, and how well the best tells a fact.
 
-The score as published for a language model: a mode of the flattened kernel becomes one number
-a sample; of 25 modes and two signs the one that tells a fact best on one half of the samples
-is scored on the other half.
+The score as published for a language model: a mode of the flattened kernel becomes one
+number a sample; of 25 modes and two signs the one that tells a fact best on one half of the
+samples is scored on the other half.
 """
 
 from collections.abc import Mapping, Sequence

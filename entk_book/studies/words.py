@@ -18,9 +18,9 @@ from entk_book.wild.contexts import Contexts, contexts
 SEEDS = range(10, 15)
 N_TEXTS, N_WORDS = 512, 8
 N_DIRECTIONS = 8
-# Ways to come by 25 numbers a sentence; the first is the kernel's, the others' are principal
-# components, of what the tensor's layer returns at the word (the published rival), of what
-# the tensor reads at all words, of the embeddings of all words, and of these three together.
+# Ways to come by 25 numbers a sentence: the kernel's modes, and principal components of
+# what the tensor's layer returns at the word (the published rival), of what the tensor
+# reads at all words, of the embeddings of all words, and of these three together.
 WAYS = ("kernel", "returned", "read", "embeddings", "side by side")
 
 

@@ -7,6 +7,7 @@ slow play and``: a noun), and one in the word itself (``walk`` is of motion, ``t
 speech). Each last word comes as often with each combination of the other three.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -83,7 +84,7 @@ def contexts(n: int = 512, *, n_words: int = 8, seed: int = 0) -> Contexts:
         )
     generator = torch.Generator().manual_seed(seed)
 
-    def one_of(words: list[str]) -> str:
+    def one_of(words: Sequence[str]) -> str:
         return words[int(torch.randint(len(words), (), generator=generator))]
 
     def sentence(word: str, noun: bool, plural: bool, future: bool) -> str:
@@ -111,11 +112,7 @@ def contexts(n: int = 512, *, n_words: int = 8, seed: int = 0) -> Contexts:
     order = torch.randperm(n, generator=generator).tolist()
     rows = [cells[i % len(cells)] for i in order]
     texts = [sentence(lasts[number], *others) for number, *others in rows]
-    columns = [
-        (number < n_words // 2, noun, plural, future)
-        for number, noun, plural, future in rows
-    ]
-    facts = torch.tensor(columns)
+    facts = torch.tensor([(number < n_words // 2, *others) for number, *others in rows])
     return Contexts(
         texts,
         {name: facts[:, i] for i, name in enumerate(FACTS)},

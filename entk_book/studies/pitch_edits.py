@@ -255,3 +255,17 @@ def answer(network: nn.Module, question: Question, seed: int) -> dict[str, Any]:
         for name, cents in tones.items()
     }
     return told | {"residual": change.residual, "length": change.length}
+
+
+def all_over(question: Question, reach: int = 54) -> Float[Tensor, " n"]:
+    """Tones in quarter tones on either side of the one that was left out, in a row on C.
+
+    Args:
+        question: Its row and the tone that is left out.
+        reach: Steps to either side.
+
+    Returns:
+        Cents above 10 Hz.
+    """
+    left_out = question.row()[question.left_out]
+    return left_out + STEP * torch.arange(-reach, reach + 1).double()

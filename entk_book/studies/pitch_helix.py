@@ -31,7 +31,6 @@ PERIODS = (PER_OCTAVE, PER_OCTAVE - 2, PER_OCTAVE + 2)
 # Modes that are most alike from one turn to the next: as many as there are waves of the
 # circle.
 _ROUND = 10
-WHERE = ("block 6", "classifier", "whole")
 N_EIGENVALUES = 60
 RIVALS = ("block 6", "rectified", "spectrum", "untrained block 6")
 
@@ -145,31 +144,25 @@ def helix(gram: Float[Tensor, "tones tones"], period: int = PER_OCTAVE) -> Helix
     return Helix(smooth[:, :1], entk.smoothness_rotation(alike, [line_graph()]), period)
 
 
-def grams(
-    network: nn.Module, start: nn.Module, seed: int
+def rivals(
+    x: Float[Tensor, "tones samples"],
+    kernel: Float[Tensor, "tones tones"],
+    start: Float[Tensor, "tones tones"],
 ) -> dict[str, Float[Tensor, "tones tones"]]:
-    """What may hold a helix, for pure tones.
+    """The kernel of block 6, and what may hold a helix without it.
 
     Args:
-        network: A trained pitch tracker.
-        start: An untrained one.
-        seed: Of tones and directions.
+        x: Frames.
+        kernel: Of block 6.
+        start: The same before training.
 
     Returns:
-        By name, as in ``RIVALS``.
+        By name, as in ``RIVALS``: with the spectra of the sound and of its positive part.
     """
-    x = tone_frames(pitches(seed), seed=seed, **SOUNDS["pure tones"])
-    values = activations(network, x)
-    found = {
-        name: kernels(one, x, seed=seed, blocks=[6])["block 6"]
-        for name, one in {"block 6": network, "untrained block 6": start}.items()
-    }
-    flat = {
-        name: values[name].double() @ values[name].double().T
-        for name in ("rectified", "spectrum")
-    }
-    every = found | flat
-    return {name: every[name] for name in RIVALS}
+    cut = x.clamp(min=0)
+    rectified, spectrum = (torch.fft.rfft(one).abs().double() for one in (cut, x))
+    flat = [rectified @ rectified.T, spectrum @ spectrum.T]
+    return dict(zip(RIVALS, (kernel, *flat, start), strict=True))
 
 
 def look(network: nn.Module, start: nn.Module, seed: int) -> dict[str, Any]:
@@ -182,22 +175,25 @@ def look(network: nn.Module, start: nn.Module, seed: int) -> dict[str, Any]:
 
     Returns:
         ``"helix"``: as `Helix.told`, by name and period. ``"cliffs"``: by state and block,
-        of the kernel as it is and centred, numbers of modes above a cliff.
-        ``"families"``: score of `entk_lib.find_families` by state.
+        numbers of modes above a cliff. ``"families"``: by state, the score of
+        `entk_lib.find_families` on the modes and activations of block 6.
     """
     x = tone_frames(pitches(seed), seed=seed, **SOUNDS["pure tones"])
+    by_state: dict[str, Tensor] = {}
+    cliffs, families = {}, {}
+    for state, one in {"trained": network, "untrained": start}.items():
+        kernel = kernels(one, x, seed=seed, blocks=[6])["block 6"]
+        heard = activations(one, x)["block 6"]
+        # The classifier's kernel is the Gram matrix of what it reads, and one for its bias.
+        grams = {"block 6": kernel, "classifier": heard @ heard.T + 1}
+        cliffs[state] = {block: cliffs_of(gram) for block, gram in grams.items()}
+        by_state[state], heard = kernel, heard.double()
+        modes = entk.kernel_spectrum(centred(kernel)).eigenvectors[:, :N_MODES]
+        families[state] = entk.find_families(modes, heard - heard.mean(0)).score
     helices = {
         name: {str(period): helix(gram, period).told() for period in PERIODS}
-        for name, gram in grams(network, start, seed).items()
+        for name, gram in rivals(x, *by_state.values()).items()
     }
-    cliffs: dict[str, dict[str, list[int]]] = {}
-    families = {}
-    for state, one in {"trained": network, "untrained": start}.items():
-        found = kernels(one, x, seed=seed)
-        cliffs[state] = {block: cliffs_of(found[block]) for block in WHERE}
-        heard = activations(one, x)["block 6"].double()
-        modes = entk.kernel_spectrum(centred(found["block 6"])).eigenvectors[:, :N_MODES]
-        families[state] = entk.find_families(modes, heard - heard.mean(0)).score
     return {"helix": helices, "cliffs": cliffs, "families": families}
 
 
@@ -221,11 +217,19 @@ def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
         seeds: Of tones, directions and untrained weights.
 
     Returns:
-        What `entk_book.stored.records.write` takes.
+        What `entk_book.stored.records.write` takes: looks, and for the first seed where
+        the whole kernel falls, by state.
     """
     network = pitch_tracker()
     looks = [look(network, untrained(seed), seed) for seed in seeds]
-    return records.rounded({"looks": looks})
+    first = seeds[0]
+    x = tone_frames(pitches(first), seed=first, **SOUNDS["pure tones"])
+    states = {"trained": network, "untrained": untrained(first)}
+    whole = {
+        state: cliffs_of(kernels(one, x, seed=first)["whole"])
+        for state, one in states.items()
+    }
+    return records.rounded({"looks": looks, "whole": whole})
 
 
 @dataclass(frozen=True)
@@ -234,9 +238,11 @@ class Helices:
 
     Attributes:
         looks: One a seed, as `look` gives them.
+        whole: By state, modes above a cliff of the whole kernel, of the first seed.
     """
 
     looks: Sequence[Mapping[str, Any]]
+    whole: Mapping[str, Sequence[int]]
 
     def of(self, name: str, wave: str, period: int = PER_OCTAVE) -> list[float]:
         """How much of an ideal wave the rotated modes have.
@@ -256,7 +262,7 @@ class Helices:
 
         Args:
             state: ``"trained"`` or ``"untrained"``.
-            block: One of ``WHERE``.
+            block: ``"block 6"`` or ``"classifier"``.
 
         Returns:
             Text.
@@ -284,7 +290,7 @@ def stored_helices() -> Helices:
     Returns:
         All seeds.
     """
-    return Helices(records.read("pitch_helix")["looks"])
+    return Helices(**records.read("pitch_helix"))
 
 
 def claims(found: Helices) -> list[Claim]:

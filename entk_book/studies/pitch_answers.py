@@ -179,7 +179,13 @@ def claims(answers: Answers) -> list[Claim]:
             "by a tenth of the change, in most draws, at both ends",
         ),
         row(
-            "the pitch that is told goes along: by half of a semitone",
+            "the pitch that is told goes along, more than in rows of none",
+            told("octave, middle", no_octave("middle"), "cents", 0),
+            more("octave, middle", no_octave("middle"), "cents", 0.0),
+            "in most draws",
+        ),
+        row(
+            "it goes half of the way, 50 cents",
             told("octave, middle", no_octave("middle"), "cents", 0),
             in_most(
                 sum(cents > 50 for cents in left_out("octave, middle", "cents")),

@@ -172,7 +172,8 @@ def answers(**changed):
     table = {}
     for name in [*pitch_answers.questions(), "untrained"]:
         octave = name.startswith("octave")
-        left_out = {"share": 0.4, "own": 0.4 if octave else 0.1, "cents": 60.0}
+        left_out = {"share": 0.4, "own": 0.4 if octave else 0.1}
+        left_out["cents"] = 60.0 if octave else 0.0
         if name == "untrained":
             left_out["own"] = 0.0
         one = {tones: dict(left_out) for tones in ("edited", "left out", "others")}
@@ -190,9 +191,10 @@ def answers(**changed):
         ("22 steps, harmonics", "own", 0.35, 1),
         ("octave, lowest", "own", 0.15, 2),
         ("22 steps, highest", "own", 0.35, 2),
-        ("octave, middle", "cents", 40.0, 3),
-        ("38 steps, three", "own", 0.35, 4),
-        ("untrained", "own", 0.2, 5),
+        ("26 steps, middle", "cents", 70.0, 3),
+        ("octave, middle", "cents", 40.0, 4),
+        ("38 steps, three", "own", 0.35, 5),
+        ("untrained", "own", 0.2, 6),
     ],
 )
 def test_one_draw_beyond_a_bar_is_told(name, measure, value, row):

@@ -24,6 +24,7 @@ from entk_book.studies import (
     pitch,
     pitch_answers,
     pitch_helix,
+    pitch_sizes,
     pitch_sounds,
     restricted,
 )
@@ -38,6 +39,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "pitch": pitch.record,
     "pitch_edits": pitch_answers.record,
     "pitch_helix": pitch_helix.record,
+    "pitch_sizes": pitch_sizes.record,
     "pitch_sounds": pitch_sounds.record,
     "grokking_ladder": grokking_ladder.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from entk_book.ledger import Claim
 from entk_book.stored import records
 from entk_book.studies.pitch import (
     QUARTER_TONE,
@@ -18,7 +19,7 @@ from entk_book.studies.pitch import (
     shared,
 )
 from entk_book.studies.side_by_side import side_by_side
-from entk_book.studies.spans import span
+from entk_book.studies.spans import in_most, span
 from entk_book.wild import pitch_of, pitch_tracker, tone_frames
 
 FIFTH = 700  # cents, of an equal-tempered one
@@ -170,3 +171,53 @@ def stored_sounds() -> Sounds:
         All seeds.
     """
     return Sounds(records.read("pitch_sounds"))
+
+
+def claims(sounds: Sounds) -> list[Claim]:
+    """What other sounds show; all rows are new.
+
+    Args:
+        sounds: All seeds.
+
+    Returns:
+        Rows of the ledger.
+    """
+    two = "two pure tones"
+    below = sounds.of(two, "told", "an octave below")
+    circle = {
+        what: sounds.of(two, what, "circle")
+        for what in ("block 6", "rectified", "activations")
+    }
+    n = len(below)
+
+    def row(text: str, here: str, hits: int, rule: str) -> Claim:
+        return Claim(text, "not published", here, in_most(hits, n), "new here", rule)
+
+    def ahead(rival: str, by: float) -> int:
+        pairs = zip(circle["block 6"], circle[rival], strict=True)
+        return sum(ours > theirs + by for ours, theirs in pairs)
+
+    def against(rival: str) -> str:
+        return f"{span(circle['block 6'], 1)} against {span(circle[rival], 1)}"
+
+    return [
+        row(
+            "of two pure tones a fifth apart, the tone is told that neither plays",
+            f"an octave below the lower: {span([100 * b for b in below])} % of them",
+            sum(share > 0.5 for share in below),
+            "more than half of them in most draws",
+        ),
+        row(
+            "of these the last block's kernel has more of the circle than the spectrum of "
+            "the positive parts",
+            against("rectified"),
+            ahead("rectified", 1.0),
+            "by 1 of ten dimensions in most draws",
+        ),
+        row(
+            "of these the kernel has more of the circle than the activations",
+            against("activations"),
+            ahead("activations", 0.5),
+            "by 0.5 of ten dimensions in most draws",
+        ),
+    ]

@@ -155,6 +155,25 @@ class TestSounds:
         assert alone["error"] == pytest.approx(350.0)
 
 
+@pytest.mark.parametrize(
+    ("what", "kind", "value", "row"),
+    [
+        ("told", "an octave below", 0.4, 0),
+        ("rectified", "circle", 5.5, 1),
+        ("activations", "circle", 5.8, 2),
+    ],
+)
+def test_one_draw_of_two_tones_is_told(what, kind, value, row):
+    one = {"told": {"an octave below": 0.9}, "block 6": {"circle": 6.0}}
+    one |= {"rectified": {"circle": 4.0}, "activations": {"circle": 5.0}}
+    draws = [copy.deepcopy(one) for _ in range(5)]
+    sounds = pitch_sounds.Sounds({"two pure tones": draws})
+    assert all(claim.agrees for claim in pitch_sounds.claims(sounds))
+    draws[1][what][kind] = value
+    claims = pitch_sounds.claims(sounds)
+    assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
+
+
 @needs_weights
 @pytest.mark.sweep
 def test_the_stored_tables_are_those_of_the_studies():

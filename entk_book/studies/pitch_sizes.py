@@ -103,7 +103,9 @@ def claims(large: Large) -> list[Claim]:
         Rows of the ledger.
     """
 
-    def row(text: str, ours: list[float], theirs: list[float], digits: int, by: float):
+    def row(
+        text: str, ours: list[float], theirs: list[float], digits: int, by: float
+    ) -> Claim:
         more = sum(a > b + by for a, b in zip(ours, theirs, strict=True))
         rule = f"by {by:g} of ten dimensions in most draws" if by else "in most draws"
         here = f"pure tones, large network: {span(ours, digits)} against "
@@ -116,7 +118,11 @@ def claims(large: Large) -> list[Claim]:
     )
     return [
         row(
-            "in the large network two octaves are nearer than a twelfth", two, twelfth, 2, 0
+            "in the large network two octaves are nearer than a twelfth",
+            two,
+            twelfth,
+            2,
+            0.0,
         ),
         row(
             "the large network has more of the circle than the spectrum of positive parts",

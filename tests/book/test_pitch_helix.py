@@ -9,7 +9,7 @@ import torch
 import entk_lib as entk
 from entk_book import wild
 from entk_book.figures import pitch_edit as figures
-from entk_book.studies import pitch, pitch_helix, pitch_sounds
+from entk_book.studies import pitch, pitch_helix, pitch_sizes, pitch_sounds
 from entk_book.studies.pitch_helix import Helices
 from entk_book.wild import weights
 from entk_book.wild.pitch import PitchTracker
@@ -174,6 +174,21 @@ def test_one_draw_of_two_tones_is_told(what, kind, value, row):
     assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
 
 
+@pytest.mark.parametrize(
+    ("what", "kind", "value", "row"),
+    [("kernel", "twelfth", 0.2, 0), ("rectified", "circle", 6.5, 1)],
+)
+def test_one_draw_of_the_large_network_is_told(what, kind, value, row):
+    kernel = {"two octaves": 0.14, "twelfth": 0.07, "circle": 7.0}
+    one = {"kernel": kernel, "rectified": {"circle": 5.5}}
+    table = {name: [dict(part) for _ in range(5)] for name, part in one.items()}
+    large = pitch_sizes.Large(table)
+    assert all(claim.agrees for claim in pitch_sizes.claims(large))
+    table[what][4][kind] = value
+    claims = pitch_sizes.claims(large)
+    assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
+
+
 @needs_weights
 @pytest.mark.sweep
 def test_the_stored_tables_are_those_of_the_studies():
@@ -193,3 +208,8 @@ def test_the_stored_tables_are_those_of_the_studies():
     now = pitch_helix.helix(pitch_helix.rivals(x, eye, eye)["rectified"]).told()
     for wave, value in now.items():
         assert value == pytest.approx(found.of("rectified", wave)[1], abs=0.01)
+    large = pitch_sizes.stored_large()
+    spectrum = torch.fft.rfft(x.clamp(min=0)).abs()
+    now = pitch.shared_and_similar(spectrum @ spectrum.T)
+    for kind, value in now.items():
+        assert value == pytest.approx(large.of("rectified", kind)[1], abs=0.05)

@@ -57,8 +57,9 @@ def along_the_row(
     beyond = (moved < _MOVED[0]) | (moved > _MOVED[1])
     inside = moved.masked_fill(beyond, float("nan"))
     axes[0].plot(across, inside, color=plotting.BLUE, linewidth=1.3)
-    edge = moved[beyond].clamp(_MOVED[0] + 5, _MOVED[1] - 5)
-    axes[0].plot(across[beyond], edge, "x", color=plotting.VERMILION, label="beyond")
+    if bool(beyond.any()):
+        edge = moved[beyond].clamp(_MOVED[0] + 5, _MOVED[1] - 5)
+        axes[0].plot(across[beyond], edge, "x", color=plotting.VERMILION, label="beyond")
     axes[0].set(ylabel="pitch told moves (cents)", ylim=_MOVED)
     axes[1].plot(across, done["own"], color=plotting.BLUE, linewidth=1.3)
     axes[1].set_ylabel("share of the change")

@@ -22,6 +22,10 @@ from entk_book.studies import (
     grokking_ladder,
     peaks,
     pitch,
+    pitch_answers,
+    pitch_helix,
+    pitch_sizes,
+    pitch_sounds,
     restricted,
 )
 
@@ -33,6 +37,10 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "grokking_courses": grokking_courses.record,
     "peaks": peaks.record,
     "pitch": pitch.record,
+    "pitch_edits": pitch_answers.record,
+    "pitch_helix": pitch_helix.record,
+    "pitch_sizes": pitch_sizes.record,
+    "pitch_sounds": pitch_sounds.record,
     "grokking_ladder": grokking_ladder.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }

@@ -5,6 +5,7 @@ from statistics import median
 from entk_book.exercises._check import Check, Wrong
 from entk_book.exercises._kinds import Choice, Values, Whole
 from entk_book.studies.pitch import stored_pitch
+from entk_book.studies.pitch_answers import stored_answers
 
 shared_harmonics = Check(
     Whole(),
@@ -74,4 +75,36 @@ odd_harmonics = Check(
     right="A smooth spectrum has the circle's slowest wave. That of odd partials is alike "
     "a twelfth apart instead, and its modes go there.",
     hint="Read the spectrum's points in the figure, or ask heard.of.",
+)
+
+
+def _how_far() -> str:
+    answers = stored_answers()
+    left_out, edited = (
+        median(answers.of("octave, harmonics", tones, "own"))
+        for tones in ("left out", "edited")
+    )
+    ratio = left_out / edited
+    return "as far" if ratio > 0.9 else "part of the way" if ratio > 0.1 else "not at all"
+
+
+edit_of_harmonic_tones = Check(
+    Choice(("as far", "part of the way", "not at all")),
+    truth=_how_far,
+    wrong=(
+        Wrong(
+            "shared partials carry everything",
+            lambda: "as far",
+            "Half of the lower tone's partials are the upper one's. And the other half?",
+        ),
+        Wrong(
+            "nobody edited it",
+            lambda: "not at all",
+            "Pure tones share no partial with their octave, and were taken along. Look at "
+            "answers.line.",
+        ),
+    ),
+    right="Further than in any row of no octave, and not as far as the edited tones.",
+    hint="answers.line('octave, harmonics') has the tone that was left out, and those that "
+    "were edited.",
 )

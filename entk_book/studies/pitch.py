@@ -164,6 +164,7 @@ def kernels(
     *,
     seed: int = 0,
     blocks: Sequence[int] | None = None,
+    n_directions: int = N_DIRECTIONS,
 ) -> dict[str, Float[Tensor, "tones tones"]]:
     """Kernels of the blocks of a pitch tracker, and the whole.
 
@@ -172,13 +173,14 @@ def kernels(
         x: Frames.
         seed: Of the directions of the logits.
         blocks: Some blocks alone, from 1 to 6. ``None``: all, with the classifier.
+        n_directions: Of the logits, at random; their kernel is in the mean that of all.
 
     Returns:
         By block: convolution and norm together, then ``"classifier"``; their sum as
         ``"whole"``.
     """
     generator = torch.Generator().manual_seed(seed)
-    drawn = torch.randn(N_BINS, N_DIRECTIONS, generator=generator) / N_DIRECTIONS**0.5
+    drawn = torch.randn(N_BINS, n_directions, generator=generator) / n_directions**0.5
     directions = drawn.to(x)
     some = entk.Readout(network, lambda logits: logits @ directions)
     found: dict[str, Tensor] = {}
@@ -269,12 +271,20 @@ def look(network: nn.Module, sound: str, seed: int) -> dict[str, dict[str, Any]]
         },
     }
     return {
-        what: {block: _told(gram) for block, gram in by_block.items()}
+        what: {block: shared_and_similar(gram) for block, gram in by_block.items()}
         for what, by_block in grams.items()
     }
 
 
-def _told(gram: Tensor) -> dict[str, Any]:
+def shared_and_similar(gram: Float[Tensor, "tones tones"]) -> dict[str, float]:
+    """What the leading modes share with the waves, and how similar intervals are.
+
+    Args:
+        gram: A kernel, or a Gram matrix.
+
+    Returns:
+        Dimensions by kind, mean cosines by interval.
+    """
     cosines = by_interval(gram)
     return shared(gram) | {name: float(cosines[k]) for name, k in INTERVALS.items()}
 

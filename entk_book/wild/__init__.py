@@ -9,9 +9,10 @@ is imported.
 """
 
 from entk_book.wild.pitch import PitchTracker, pitch_of, pitch_tracker
-from entk_book.wild.tones import SAMPLE_RATE, frames, tone_frames, tones
+from entk_book.wild.tones import LOWEST, SAMPLE_RATE, frames, tone_frames, tones
 
 __all__ = [
+    "LOWEST",
     "SAMPLE_RATE",
     "PitchTracker",
     "frames",

@@ -21,7 +21,8 @@ def tones(
     *,
     n_harmonics: int = 10,
     missing: Sequence[int] = (),
-    detuned: float = 0.0,
+    detuned: int | float = 0.0,
+    second: int | float | None = None,
     seed: int = 0,
 ) -> Float[Tensor, "n samples"]:
     """Harmonic tones, with random amplitudes and phases of their harmonics.
@@ -33,6 +34,8 @@ def tones(
             out.
         missing: Harmonics that are left out; 1 is the fundamental.
         detuned: Standard deviation in cents by which each harmonic but the first is off.
+        second: Cents from each tone to another, as loud, that sounds with it. ``None``:
+            each sounds alone.
         seed: Of amplitudes, phases and detuning.
 
     Returns:
@@ -45,6 +48,16 @@ def tones(
         >>> tones(torch.tensor([6_000.0]), 8_000).shape  # 320 Hz, half a second
         torch.Size([1, 8000])
     """
+    if second is not None:
+        options: dict[str, Any] = {
+            "n_harmonics": n_harmonics,
+            "missing": missing,
+            "detuned": detuned,
+        }
+        both = torch.cat([cents, cents + second])
+        one, other = tones(both, n_samples, **options, seed=seed).chunk(2)
+        chord = _as_loud(one) + _as_loud(other)
+        return chord / chord.abs().amax(1, keepdim=True)
     generator = torch.Generator().manual_seed(seed)
     pitch = LOWEST * 2 ** (cents.double() / 1200)
     highest = SAMPLE_RATE / 2
@@ -131,6 +144,11 @@ def frames(sound: Tensor, sample_rate: int, *, hop: int = FRAME) -> Float[Tensor
     if float(cut.std(1).min()) < _SILENT:
         raise ValueError("sound must be heard in every frame, got a silent one. Cut it.")
     return _normalised(cut)
+
+
+def _as_loud(sound: Float[Tensor, "n samples"]) -> Float[Tensor, "n samples"]:
+    # Of power one, whatever the partials.
+    return sound / sound.square().mean(1, keepdim=True).sqrt()
 
 
 def _normalised(cut: Float[Tensor, "n 1024"]) -> Float[Tensor, "n 1024"]:

@@ -217,6 +217,7 @@ KNOWN = {
     "pitch.shared_harmonics": 5,
     "pitch.chance_of_a_circle": 40 / 24,
     "pitch.odd_harmonics": "less",
+    "pitch.edit_of_harmonic_tones": "part of the way",
     "your_own_model.rows_of_a_kernel": 600,
     "your_own_model.null_to_beat": "inputs",
 }

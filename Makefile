@@ -97,7 +97,7 @@ snapshots: $(READY)  ## train the Transformers of chapters 6 and 11 again and st
 	$(BIN)/python book/make_snapshots.py
 	$(BIN)/python book/make_snapshots.py language
 
-records: $(READY)  ## run again the studies that are too long for a chapter (an hour of one core)
+records: $(READY)  ## run again the studies that are too long for a chapter (two hours of one core)
 	$(BIN)/python book/make_records.py
 
 student: $(READY)  ## the notebooks without solutions, in _build/student

@@ -1,6 +1,6 @@
 """Run the studies that are too long for a chapter, and store their tables.
 
-Usage: python book/make_records.py [NAME ...]     (all of them: an hour of one core)
+Usage: python book/make_records.py [NAME ...]     (all of them: two hours of one core)
 
 Chapters read the tables with `entk_book.stored.records` and run a piece of each anew.
 """
@@ -18,6 +18,7 @@ from entk_book.studies import (
     edit_strengths,
     edited_transformers,
     families_in_noise,
+    grammar_modes,
     grokking_courses,
     grokking_ladder,
     peaks,
@@ -27,6 +28,7 @@ from entk_book.studies import (
     pitch_sizes,
     pitch_sounds,
     restricted,
+    words,
 )
 
 RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -36,12 +38,14 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "families_in_controls": families_in_noise.record,
     "grokking_courses": grokking_courses.record,
     "peaks": peaks.record,
+    "grammar": grammar_modes.record,
     "pitch": pitch.record,
     "pitch_edits": pitch_answers.record,
     "pitch_helix": pitch_helix.record,
     "pitch_sizes": pitch_sizes.record,
     "pitch_sounds": pitch_sounds.record,
     "grokking_ladder": grokking_ladder.record,
+    "words": words.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }
 

@@ -78,6 +78,9 @@ def by_place(
         ax.set_xticks(at, [place.removeprefix("layer ") for place in told.places])
         ax.set(title=title, ylim=(0.4, 1.03))
     axes[0].set_ylabel("AUROC on the other half")
+    drawn, labels = axes[0].get_legend_handles_labels()
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.98)}
+    axes[0].figure.legend(drawn, labels, fontsize=8, ncols=len(labels), **place)
     return axes
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from entk_book.studies import sample_scores
+from entk_book.studies.spans import span
 
 N_HALVES, N_PROBES, N_SHUFFLES = 10, 3, 20
 Facts = Mapping[str, Bool[Tensor, " n"]]
@@ -185,3 +186,17 @@ class Told:
         """
         each = [self.of(way, place, fact, **options) for fact in facts]
         return [sum(values) / len(values) for values in zip(*each, strict=True)]
+
+    def summary(self, way: str, place: str, facts: Sequence[str], **options: str) -> str:
+        """The mean score over some facts, as the chapter writes it.
+
+        Args:
+            way: As in `of`.
+            place: As in `of`.
+            facts: Their names.
+            **options: As in `of`.
+
+        Returns:
+            The range over seeds.
+        """
+        return span(self.mean(way, place, facts, **options), 2)

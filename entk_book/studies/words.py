@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ import entk_lib as entk
 from entk_book.stored import records
 from entk_book.studies import sample_scores
 from entk_book.studies.side_by_side import side_by_side
-from entk_book.studies.told import Told, table
+from entk_book.studies.told import Told, scored, table
 from entk_book.wild import minilm
 from entk_book.wild.contexts import Contexts, contexts
 
@@ -83,6 +84,79 @@ def rivals(
         together = side_by_side(centred, [1.0, 1.0, 1.0])
         found["side by side"].append(kernel_modes(together))
     return found
+
+
+def told_by(columns: Float[Tensor, "n modes"], drawn: Contexts) -> dict[str, float]:
+    """AUROC of the best of some columns, on words that it was not chosen on.
+
+    Args:
+        columns: One number a sentence each.
+        drawn: Sentences.
+
+    Returns:
+        By fact, the mean over pairs of halves.
+    """
+    found = scored(columns, drawn.facts, drawn.words)
+    return {fact: scores["auroc"] for fact, scores in found.items()}
+
+
+def returned_scores(encoder: nn.Module, drawn: Contexts, layer: int) -> dict[str, float]:
+    """What the components of one layer's output at the last word tell.
+
+    Args:
+        encoder: A sentence encoder.
+        drawn: Sentences.
+        layer: From 0 to 5.
+
+    Returns:
+        As in `told_by`.
+    """
+    passed = minilm.what_passes(encoder, minilm.encoded(drawn.texts))
+    returned = passed["returned"][layer][:, -1]
+    return told_by(sample_scores.principal_components(returned), drawn)
+
+
+def flattened_columns(
+    encoder: nn.Module, drawn: Contexts, layer: int
+) -> Float[Tensor, "n modes"]:
+    """One number a sentence from each leading mode of a flattened kernel of all outputs.
+
+    Args:
+        encoder: A sentence encoder.
+        drawn: Sentences.
+        layer: From 0 to 5.
+
+    Returns:
+        25 columns.
+    """
+    spectrum = entk.ntk_spectrum(
+        minilm.at_last_word(encoder),
+        minilm.encoded(drawn.texts),
+        k=sample_scores.N_MODES,
+        outputs="flatten",
+        parameters=[minilm.TENSORS[layer]],
+        tolerance=0.1,
+    )
+    return sample_scores.by_sample(spectrum.eigenvectors, len(drawn.texts))
+
+
+def n_different(columns: Float[Tensor, "n modes"]) -> float:
+    """How many different columns there are, each at unit length and of either sign.
+
+    Args:
+        columns: None of them zero.
+
+    Returns:
+        The participation ratio of their singular values squared: 1 if all are one column,
+        their number if they are orthogonal.
+
+    Example:
+        >>> n_different(torch.eye(3)), n_different(torch.ones(3, 2))
+        (3.0, 1.0)
+    """
+    unit = columns.double() / columns.double().norm(dim=0)
+    shares = torch.linalg.svdvals(unit).square()
+    return float(shares.sum().square() / shares.square().sum())
 
 
 def look(

@@ -8,6 +8,58 @@ from torch import nn
 import entk_lib as entk
 
 
+def gemma(name: str = "") -> Any:
+    """Gemma 3 by its name, or a small random model of the same class.
+
+    Args:
+        name: As on Hugging Face; needs an account, and fetches it. Empty: nothing is
+            fetched.
+
+    Returns:
+        A ``Gemma3ForCausalLM`` in evaluation mode.
+    """
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    if name:
+        return Gemma3ForCausalLM.from_pretrained(name).eval()
+    config = Gemma3TextConfig(
+        vocab_size=60,
+        hidden_size=16,
+        intermediate_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=8,
+        max_position_embeddings=64,
+        sliding_window=8,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Gemma3ForCausalLM(config).eval()
+
+
+def down_projection(model: Any, layer: int) -> str:
+    """Name of the second map of one layer's MLP, whose kernel was published.
+
+    Args:
+        model: A ``Gemma3ForCausalLM``, or another with such layers.
+        layer: From 0, or from the end if negative.
+
+    Returns:
+        The name of its weight.
+
+    Raises:
+        ValueError: If the model has no such tensor.
+    """
+    names = [n for n, _ in model.named_parameters() if n.endswith("mlp.down_proj.weight")]
+    if not -len(names) <= layer < len(names):
+        raise ValueError(
+            f"layer must be from {-len(names)} to {len(names) - 1}, got {layer}; the model "
+            f"has {len(names)} tensors named ...mlp.down_proj.weight."
+        )
+    return names[layer]
+
+
 def logit_spectrum(
     model: Any,
     batch: dict[str, torch.Tensor],

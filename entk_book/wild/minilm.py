@@ -46,7 +46,9 @@ def sentence_encoder() -> nn.Module:
         "Sentence-BERT", arXiv:1908.10084.
     """
     from transformers import BertModel  # three seconds, which only this chapter pays
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # loading takes less than a second
     return BertModel.from_pretrained(_folder(), local_files_only=True).eval()
 
 

@@ -23,7 +23,7 @@ ONE_MORE = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1))
 CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
 # The longest first, so that no core waits for the other at the end.
 LONGEST_FIRST := $(addprefix chapters/,explorers.ipynb 07_without_the_group.ipynb 02_superposition.ipynb \
-	08_double_descent.ipynb 03_modular_addition.ipynb 09_present_or_used.ipynb 10_pitch.ipynb 04_grokking.ipynb)
+	08_double_descent.ipynb 03_modular_addition.ipynb 09_present_or_used.ipynb 10_pitch.ipynb 11_grammar.ipynb 04_grokking.ipynb)
 # The chapter whose cells `make quick` executes: one of the fastest.
 QUICK := chapters/template.ipynb
 

@@ -79,7 +79,7 @@ def claims(grammar: Told, words: Told) -> list[Claim]:
         _row(
             "they do better than before training",
             ("trained", "untrained"),
-            classes("kernel")[: len(grammar.tables["untrained"])],
+            classes("kernel"),
             classes("kernel", state="untrained"),
         ),
         _row(

@@ -175,12 +175,11 @@ def untrained(seed: int) -> LanguageTransformer:
     return LanguageTransformer(len(grammar.VOCABULARY), seed=seed)
 
 
-def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 2) -> dict[str, Any]:
+def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
     """Stored networks and untrained ones, as they are stored.
 
     Args:
-        seeds: Of networks and contexts.
-        n_untrained: For how many of them an untrained one is looked at.
+        seeds: Of networks, their starts and contexts.
 
     Returns:
         What `entk_book.stored.records.write` takes: by state and seed, tables by layer.
@@ -189,10 +188,7 @@ def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 2) -> dict[str, Any]
         "trained": [
             records.rounded(look(language_transformer(seed), seed)) for seed in seeds
         ],
-        "untrained": [
-            records.rounded(look(untrained(seed), seed))
-            for seed in list(seeds)[:n_untrained]
-        ],
+        "untrained": [records.rounded(look(untrained(seed), seed)) for seed in seeds],
     }
 
 

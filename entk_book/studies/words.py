@@ -13,7 +13,7 @@ from entk_book.studies import sample_scores
 from entk_book.studies.side_by_side import side_by_side
 from entk_book.studies.told import Told, scored, table
 from entk_book.wild import minilm
-from entk_book.wild.contexts import Contexts, contexts
+from entk_book.wild.english import Contexts, contexts
 
 # Sentences and directions of 0 were looked at while the questions were chosen.
 SEEDS = range(10, 15)

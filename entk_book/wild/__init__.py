@@ -4,7 +4,7 @@
 - `pitch`: CREPE, which hears pitch.
 - `tones`: sounds whose pitch is known, because we make them.
 - `minilm`: the sentence encoder.
-- `contexts`: sentences of which four facts are known, because we put them there.
+- `english`: sentences of which four facts are known, because we put them there.
 - `causal`: language models of Hugging Face's, as in the published experiment.
 
 Needs the packages of ``requirements-wild.txt``, for their weights alone: none of their code
@@ -12,7 +12,7 @@ is imported.
 """
 
 from entk_book.wild.causal import down_projection, gemma, logit_spectrum
-from entk_book.wild.contexts import Contexts, contexts
+from entk_book.wild.english import Contexts, contexts
 from entk_book.wild.minilm import sentence_encoder
 from entk_book.wild.pitch import PitchTracker, pitch_of, pitch_tracker
 from entk_book.wild.tones import LOWEST, SAMPLE_RATE, frames, tone_frames, tones

@@ -92,7 +92,7 @@ def encoded(texts: Sequence[str]) -> dict[str, Int[Tensor, "texts pieces"]]:
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=file)
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.backend_tokenizer.no_truncation()
-    pieces = tokenizer(list(texts))["input_ids"]
+    pieces = tokenizer(list(texts))["input_ids"] if texts else []
     lengths = sorted({len(row) for row in pieces})
     if len(lengths) != 1:
         raise ValueError(

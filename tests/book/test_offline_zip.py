@@ -32,7 +32,13 @@ def test_the_zip_holds_all_that_a_reader_needs_without_a_network(root, tmp_path)
         names = {name.removeprefix(f"{offline_zip.NAME}/") for name in packed.namelist()}
         packed.extractall(tmp_path)
     folder = tmp_path / offline_zip.NAME
-    assert {"START_HERE.txt", "LICENSE", "requirements.txt", "book/index.html"} <= names
+    assert {
+        "START_HERE.txt",
+        "LICENSE",
+        "requirements.txt",
+        "requirements-wild.txt",
+        "book/index.html",
+    } <= names
     for copies in ("notebooks", "student"):
         assert {f"{copies}/{p.name}" for p in address.notebooks(root)} <= names
     assert "# Solution" in (folder / "notebooks" / "05_layerwise.ipynb").read_text()

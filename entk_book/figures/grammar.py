@@ -14,9 +14,10 @@ from entk_lib import plotting
 LOOKS = {
     "kernel": ("o", plotting.BLUE, "kernel"),
     "returned": ("s", plotting.ORANGE, "returned, at the word"),
-    "read": ("^", plotting.GREEN, "read, all words"),
+    "read": ("^", plotting.GREEN, "read, at all words used"),
     "embeddings": ("x", plotting.BLACK, "embeddings, all words"),
     "logits": ("v", plotting.SKY, "logits"),
+    "probabilities": ("P", plotting.PURPLE, "probabilities"),
     "probe": ("d", plotting.VERMILION, "probe, at the word"),
 }
 
@@ -76,7 +77,7 @@ def by_place(
         chances = [max(told.chance(place, name) for name in names) for place in told.places]
         ax.plot(at, chances, ":", color=plotting.BLACK, linewidth=1, label="by choice")
         ax.set_xticks(at, [place.removeprefix("layer ") for place in told.places])
-        ax.set(title=title, ylim=(0.4, 1.03))
+        ax.set(title=title, ylim=(0.2, 1.03))
     axes[0].set_ylabel("AUROC on the other half")
     drawn, labels = axes[0].get_legend_handles_labels()
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, 0.98)}
@@ -107,7 +108,8 @@ def by_class(
         ax.vlines(at, values.amin(1), values.amax(1), color=color, linewidth=1)
         ax.plot(at, middle, marker, color=color, markersize=5, label=label)
     chances = [told.chance(place, kind) for kind in classes]
-    ax.plot(range(len(classes)), chances, "_", color=plotting.BLACK, markersize=22)
+    dash = {"color": plotting.BLACK, "markersize": 22, "linestyle": "none"}
+    ax.plot(range(len(classes)), chances, marker="_", label="by choice", **dash)
     ax.set_xticks(range(len(classes)), classes, rotation=30, ha="right")
     ax.set(ylabel="AUROC on the other half", ylim=(0.4, 1.03))
     ax.legend(fontsize=8, ncols=2, loc="lower left")

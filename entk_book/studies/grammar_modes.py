@@ -23,12 +23,21 @@ LAYERS = {
     "attention 2": "blocks.1.attention_output",
     "MLP 2": "blocks.1.mlp_out",
 }
-# As in `entk_book.studies.words`; beside them the principal components of the logits.
-WAYS = ("kernel", "returned", "read", "embeddings", "side by side", "logits")
+# As in `entk_book.studies.words`; beside them the principal components of the logits and of
+# the probabilities that they make.
+WAYS = (
+    "kernel",
+    "returned",
+    "read",
+    "embeddings",
+    "side by side",
+    "logits",
+    "probabilities",
+)
 # Network 0 was looked at while the questions were chosen.
-SEEDS = LANGUAGE_SEEDS[1:]
+SEEDS = [seed for seed in LANGUAGE_SEEDS if seed >= 10]
 N_EACH = 57  # contexts of each class of the next word: 513
-N_NUMBER = 256  # of each number across a distractor
+N_NUMBER = 128  # of each number of the subject, with each of the nearest noun
 TOLERANCE = 1e-2  # of the eigenpairs, as published
 
 
@@ -39,13 +48,39 @@ def contexts(seed: int) -> dict[str, grammar.Contexts]:
         seed: Of the draw.
 
     Returns:
-        ``"classes"``, as many of each class of the next word, and ``"number"``, before a
-        verb whose nearest noun is of the other number than its subject.
+        ``"classes"``, as many of each class of the next word, and ``"number"``, as in
+        `before_verbs`.
     """
     return {
         "classes": grammar.sample_balanced("next_class", N_EACH, seed=seed),
-        "number": grammar.across_distractor(N_NUMBER, seed=seed),
+        "number": before_verbs(seed),
     }
+
+
+def before_verbs(seed: int, n_each: int = N_NUMBER) -> grammar.Contexts:
+    """Contexts before a verb, in which the nearest noun tells nothing of the subject.
+
+    Half of the subjects are plural, and half of the nearest nouns, in all combinations.
+    The nearest noun may be the subject, where the two agree; else it stands between.
+
+    Args:
+        seed: Of the draw.
+        n_each: Contexts a combination.
+
+    Returns:
+        ``4 * n_each`` contexts.
+    """
+    return grammar.joined(
+        [
+            grammar.sample_balanced(
+                "number",
+                n_each,
+                seed=seed,
+                where=lambda c, same=same: (c.nearest_number == c.number) == same,
+            )
+            for same in (True, False)
+        ]
+    )
 
 
 def facts_of(name: str, drawn: grammar.Contexts) -> dict[str, Tensor]:
@@ -56,10 +91,11 @@ def facts_of(name: str, drawn: grammar.Contexts) -> dict[str, Tensor]:
         drawn: The set.
 
     Returns:
-        By the class of the next word, or as ``"plural"``, one truth value a context.
+        By the class of the next word, or as ``"subject"`` and ``"nearest noun"`` of the
+        plural, one truth value a context.
     """
     if name == "number":
-        return {"plural": drawn.number == 1}
+        return {"subject": drawn.number == 1, "nearest noun": drawn.nearest_number == 1}
     return {kind: drawn.next_class == i for i, kind in enumerate(grammar.CLASSES)}
 
 
@@ -99,7 +135,7 @@ def what_passes(
 
     Returns:
         By layer, ``"read"``, at all words that it reads, ``"returned"``, at the last,
-        ``"embeddings"`` and ``"logits"``, one row a context each.
+        ``"embeddings"``, ``"logits"`` and ``"probabilities"``, one row a context each.
     """
     seen: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -123,6 +159,7 @@ def what_passes(
             "returned": out if out.ndim == 2 else out[:, -1],
             "embeddings": embedded,
             "logits": logits,
+            "probabilities": logits.softmax(1),
         }
         for name, (read, out) in seen.items()
     }
@@ -154,7 +191,8 @@ def look(model: LanguageTransformer, seed: int) -> dict[str, Any]:
                 "kernel": modes(model, drawn.tokens, layer),
                 **{
                     way: sample_scores.principal_components(views[way])
-                    for way in ("returned", "read", "embeddings", "logits")
+                    for way in WAYS
+                    if way not in ("kernel", "side by side")
                 },
                 "side by side": together.eigenvectors,
             }

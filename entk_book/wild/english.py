@@ -1,10 +1,11 @@
 """Sentences that stop at a word which may be noun or verb; what they say is known.
 
 Each reads like ``next week , the singer near the kings will see them slowly play and
-walk``. Two of four facts lie far from the last word (``next``: the time; ``singer``: the
-number of the subject), one in the words before it (``them slowly play and``: a verb; ``the
-slow play and``: a noun), and one in the word itself (``walk`` is of motion, ``talk`` of
-speech). Each last word comes as often with each combination of the other three.
+walk``. Two of four facts lie away from the last word (``next``, ``will``, ``see``: the
+time; ``singer``: the number of the subject), one in the words before it (``them slowly
+play and``: a verb; ``the slow play and``: a noun), and one in the word itself (``walk``
+is of motion, ``talk`` of speech). Each last word comes as often with each combination of
+the other three.
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class Contexts:
     """Sentences and what they say.
 
     Attributes:
-        texts: Sixteen pieces each, the last of them a word that is noun or verb.
+        texts: Fourteen words and a comma each; the last word is a noun or a verb.
         facts: By the names of ``FACTS``, one truth value a text.
         words: Number of the last word of each text.
     """

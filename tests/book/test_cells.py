@@ -60,8 +60,8 @@ def problems(notebooks):
     return found
 
 
-def test_there_are_ten_chapters():
-    assert len(CHAPTERS) == 10
+def test_there_are_eleven_chapters():
+    assert len(CHAPTERS) == 11
 
 
 def test_cells_are_short_and_explained():

@@ -136,7 +136,7 @@ class TestScores:
 def test_the_stored_tables_are_read_by_seed():
     stored = grammar_modes.stored_grammar()
     assert stored.places == list(grammar_modes.LAYERS)
-    kernel = stored.of("kernel", "MLP 2", "plural")
+    kernel = stored.of("kernel", "MLP 2", "subject")
     assert len(kernel) == 5
     assert min(kernel) > 0.95  # agreement is made by then
     entry = stored.tables["trained"][2]["MLP 1"]
@@ -150,14 +150,21 @@ def test_the_stored_tables_are_read_by_seed():
     assert 0.5 < stored.chance("MLP 2", "noun") < 0.65
 
 
+def test_the_nearest_noun_tells_nothing_of_the_subject():
+    drawn = grammar_modes.before_verbs(3, n_each=20)
+    cells = 2 * drawn.number + drawn.nearest_number
+    assert torch.bincount(cells).tolist() == [20] * 4
+    assert bool((drawn.distractor[drawn.nearest_number != drawn.number] == 1).all())
+
+
 def test_a_part_of_the_grammar_s_record_is_made_again():
     stored, seed = grammar_modes.stored_grammar(), grammar_modes.SEEDS[0]
     model = grammar_modes.language_transformer(seed)
     drawn = grammar_modes.contexts(seed)["number"]
     views = grammar_modes.what_passes(model, drawn.tokens)["MLP 1"]
     columns = sample_scores.principal_components(views["returned"])
-    found = told.scored(columns, grammar_modes.facts_of("number", drawn))["plural"]
-    then = stored.of("returned", "MLP 1", "plural")[0]
+    found = told.scored(columns, grammar_modes.facts_of("number", drawn))["subject"]
+    then = stored.of("returned", "MLP 1", "subject")[0]
     assert found["auroc"] == pytest.approx(then, abs=0.02)
 
 
@@ -167,17 +174,18 @@ def test_the_kernel_s_part_is_made_again():
     model = grammar_modes.language_transformer(seed)
     drawn = grammar_modes.contexts(seed)["number"]
     columns = grammar_modes.modes(model, drawn.tokens, "MLP 2")
-    found = told.scored(columns, grammar_modes.facts_of("number", drawn))["plural"]
-    then = stored.of("kernel", "MLP 2", "plural")[0]
+    found = told.scored(columns, grammar_modes.facts_of("number", drawn))["subject"]
+    then = stored.of("kernel", "MLP 2", "subject")[0]
     assert found["auroc"] == pytest.approx(then, abs=0.02)
 
 
 def test_claims_go_with_the_numbers():
     def entry(kernel, other):
-        ways = ("returned", "read", "embeddings", "side by side", "logits", "probe")
-        facts = [*grammar_claims.CLASSES, "plural", "noun"]
+        ways = ("returned", "logits")
+        turned = ("read", "probabilities")
+        facts = [*grammar_claims.CLASSES, "subject", "noun"]
         score = {"auroc": kernel, "ap": kernel}, {"auroc": other, "ap": other}
-        made = {way: dict.fromkeys(facts, score[1]) for way in ways}
+        made = {way: dict.fromkeys(facts, score[1]) for way in (*ways, *turned)}
         return {**made, "kernel": dict.fromkeys(facts, score[0])}
 
     def all_of(kernel, other):
@@ -188,8 +196,11 @@ def test_claims_go_with_the_numbers():
 
     better = grammar_claims.claims(all_of(0.8, 0.6), all_of(0.8, 0.6))
     worse = grammar_claims.claims(all_of(0.6, 0.8), all_of(0.6, 0.8))
-    assert [row.agrees for row in better] == [True] * 7
-    assert [row.agrees for row in worse] == [False] * 7
+    # Two rows have the rival ahead.
+    expected = [True, True, True, True, False, True, True, True, False]
+    assert [row.agrees for row in better] == expected
+    assert [not row.agrees for row in worse] == expected
+    assert better[0].here.endswith("more in 5 of 5")
 
 
 def test_figures_draw_what_they_are_given():

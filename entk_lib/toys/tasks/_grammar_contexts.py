@@ -108,7 +108,14 @@ class Contexts:
 
 
 def joined(parts: Sequence[Contexts]) -> Contexts:
-    """The contexts of all parts."""
+    """The contexts of several sets as one.
+
+    Args:
+        parts: At least one set; windows of one length.
+
+    Returns:
+        All contexts, part by part.
+    """
     tensors = {
         field.name: torch.cat([getattr(part, field.name) for part in parts])
         for field in fields(Contexts)

@@ -74,6 +74,7 @@ __all__ = [
     "context",
     "decode",
     "encode",
+    "joined",
     "next_words",
     "sample_balanced",
     "sample_contexts",

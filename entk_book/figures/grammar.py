@@ -76,7 +76,8 @@ def by_place(
             ax.fill_between(at, low, high, color=color, alpha=0.15, linewidth=0)
         chances = [max(told.chance(place, name) for name in names) for place in told.places]
         ax.plot(at, chances, ":", color=plotting.BLACK, linewidth=1, label="by choice")
-        ax.set_xticks(at, [place.removeprefix("layer ") for place in told.places])
+        names = [place.removeprefix("layer ").replace(" ", "\n") for place in told.places]
+        ax.set_xticks(at, names, fontsize=8)
         ax.set(title=title, ylim=(0.2, 1.03))
     axes[0].set_ylabel("AUROC on the other half")
     drawn, labels = axes[0].get_legend_handles_labels()

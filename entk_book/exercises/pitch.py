@@ -104,7 +104,8 @@ edit_of_harmonic_tones = Check(
             "answers.line.",
         ),
     ),
-    right="Further than in any row of no octave, and not as far as the edited tones.",
+    right="Further than in any row of no octave, and not as far as the edited tones. Part "
+    "of it was asked for: what is wanted of a tone has bumps an octave away.",
     hint="answers.line('octave, harmonics') has the tone that was left out, and those that "
     "were edited.",
 )

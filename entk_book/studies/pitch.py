@@ -492,7 +492,7 @@ def claims(heard: Heard) -> list[Claim]:
             near,
         ),
         row(
-            "two octaves are as one: nearer than a twelfth",
+            "small network: two octaves are nearer than a twelfth",
             f"pure tones, mean cosine in block 6: {span(two, 2)}, a twelfth "
             f"{span(twelfth, 2)}",
             two,
@@ -513,11 +513,11 @@ def claims(heard: Heard) -> list[Claim]:
             start,
         ),
         row(
-            "before training no block has more than the spectrum, its phases taken off",
+            "untrained block 1, phases taken off, has more of the circle than the spectrum",
             f"pure tones: {span(freed, 1)} in the first block, "
             f"{span(input_of(pure, 'spectrum'), 1)} in the spectrum",
-            input_of(pure, "spectrum"),
             freed,
+            input_of(pure, "spectrum"),
             0.0,
         ),
         row(

@@ -21,6 +21,7 @@ from entk_book.studies.spans import in_most, span
 from entk_book.wild import pitch_tracker
 
 ENDS = (PLACES[0], PLACES[-1])
+TONES = ("edited", "left out", "others")
 
 
 def questions() -> dict[str, Question]:
@@ -113,7 +114,7 @@ class Answers:
         parts = [
             f"{tones} {span(self.of(name, tones, 'own'), 2)} and "
             f"{span(self.of(name, tones, 'cents'))} cents"
-            for tones in ("edited", "left out", "others")
+            for tones in TONES
         ]
         return f"{name}: " + "; ".join(parts)
 
@@ -156,6 +157,10 @@ def claims(answers: Answers) -> list[Claim]:
         unit = " cents" if measure == "cents" else ""
         return f"{span(left_out(name, measure), digits)} against {span(rest, digits)}{unit}"
 
+    still = [
+        max(abs(answers.of("untrained", tones, "cents")[i]) for tones in TONES)
+        for i in range(len(left_out("untrained")))
+    ]
     rows = []
     for name, others in (
         ("pure tones", "middle"),
@@ -164,7 +169,8 @@ def claims(answers: Answers) -> list[Claim]:
         row_of = no_octave(others)
         rows.append(
             row(
-                f"{name}: the edit goes along to the octave, more than in rows of none",
+                f"{name}: the edit goes along to the octave, more than in rows spaced a "
+                "semitone off the octave",
                 told(f"octave, {others}", row_of, "own", 2),
                 more(f"octave, {others}", row_of, "own", 0.1),
                 "by a tenth of the change, in most draws",
@@ -179,13 +185,14 @@ def claims(answers: Answers) -> list[Claim]:
             "by a tenth of the change, in most draws, at both ends",
         ),
         row(
-            "the pitch that is told goes along, more than in rows of none",
+            "the pitch that is told goes along, more than in rows spaced a semitone off "
+            "the octave",
             told("octave, middle", no_octave("middle"), "cents", 0),
             more("octave, middle", no_octave("middle"), "cents", 0.0),
             "in most draws",
         ),
         row(
-            "it goes half of the way, 50 cents",
+            "the left-out tone moves by half of the 100 cents asked for",
             told("octave, middle", no_octave("middle"), "cents", 0),
             in_most(
                 sum(cents > 50 for cents in left_out("octave, middle", "cents")),
@@ -200,13 +207,17 @@ def claims(answers: Answers) -> list[Claim]:
             "rows of three, by a tenth of the change in most draws",
         ),
         row(
-            "before training nothing goes along",
-            span(left_out("untrained"), 2),
+            "before training the left-out tone's bins do not follow (nor does any tone's "
+            "pitch move)",
+            f"{span(left_out('untrained'), 2)} of the change, {max(still):.0f} cents",
             in_most(
-                sum(value < 0.1 for value in left_out("untrained")),
-                len(left_out("untrained")),
+                sum(
+                    value < 0.1 and cents < 1
+                    for value, cents in zip(left_out("untrained"), still, strict=True)
+                ),
+                len(still),
             ),
-            "less than a tenth of the change in most draws",
+            "less than a tenth of the change, and 1 cent, in most draws",
         ),
     ]
     return rows

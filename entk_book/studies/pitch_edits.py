@@ -4,11 +4,12 @@ The network is asked to say of four tones in a row what it says of the tones a s
 higher. Then a fifth tone of the row, which nobody edited, is played to it.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 import entk_lib as entk
@@ -127,6 +128,58 @@ def wanted(
     return x, noise * change.norm(dim=1, keepdim=True) / pattern.norm()
 
 
+def requested(
+    network: nn.Module,
+    question: Question,
+    seed: int | None = None,
+    n_draws: int = N_DRAWS,
+) -> tuple[Float[Tensor, "n 1024"], Float[Tensor, "n 360"]]:
+    """The edited tones, and what is asked of them.
+
+    Args:
+        network: A pitch tracker.
+        question: Which tones.
+        seed: As in `edit`.
+        n_draws: As in `edit`.
+
+    Returns:
+        As `wanted` gives them.
+    """
+    cents = question.edited(seed).repeat_interleave(n_draws)
+    return wanted(network, cents, question, _EDITED + (seed or 0))
+
+
+def around(cents: Float[Tensor, " n"]) -> Bool[Tensor, "n 360"]:
+    """The bins around each tone's own pitch.
+
+    Args:
+        cents: Pitches of the tones.
+
+    Returns:
+        Ten bins on either side of the middle of the way that a tone is to go.
+    """
+    bins = LOWEST_CENTS + CENTS_A_BIN * torch.arange(N_BINS).double()
+    middle = (cents + SEMITONE / 2).unsqueeze(1)
+    return (bins - middle).abs() <= CENTS_A_BIN * _OWN
+
+
+def wanted_own(
+    network: nn.Module, cents: Float[Tensor, " n"], question: Question, seed: int
+) -> Float[Tensor, "n 360"]:
+    """The change that fresh tones need around their own pitch.
+
+    Args:
+        network: A pitch tracker.
+        cents: Pitches of the tones.
+        question: As in `wanted`.
+        seed: Of amplitudes and phases, those of `each_done`.
+
+    Returns:
+        Changes of the logits, 0 in all other bins.
+    """
+    return wanted(network, cents, question, _FRESH + seed)[1] * around(cents)
+
+
 def edit(
     network: nn.Module,
     question: Question,
@@ -134,6 +187,7 @@ def edit(
     *,
     n_draws: int = N_DRAWS,
     max_products: int = PRODUCTS,
+    parameters: Sequence[str] | None = None,
 ) -> Edit:
     """Ask the network to hear the edited tones of a row a semitone higher.
 
@@ -143,14 +197,15 @@ def edit(
         seed: Of the row's shift, amplitudes and phases; ``None``: on C, and seed 0.
         n_draws: Of amplitudes and phases, for each edited tone.
         max_products: As in `entk_lib.tangent_edit`.
+        parameters: As in `entk_lib.tangent_edit`; ``None``: all.
 
     Returns:
-        The shortest change of all parameters; tones 250 cents on either side of each
+        The shortest change of these parameters; tones 250 cents on either side of each
         edited one must not move.
     """
     drawn = seed or 0
+    x, change = requested(network, question, seed, n_draws)
     cents = question.edited(seed)
-    x, change = wanted(network, cents.repeat_interleave(n_draws), question, _EDITED + drawn)
     beside = (cents.unsqueeze(1) + torch.tensor(BESIDE).double()).flatten()
     fixed = tone_frames(beside, seed=_FIXED + drawn, **SOUNDS[question.sound])
     return entk.tangent_edit(
@@ -160,6 +215,7 @@ def edit(
         fixed=fixed,
         tolerance=TOLERANCE,
         max_products=max_products,
+        parameters=parameters,
     )
 
 
@@ -187,9 +243,7 @@ def each_done(
     x, change = wanted(before, cents, question, _FRESH + seed)
     said, now = before(x), after(x)
     moved = now - said
-    bins = LOWEST_CENTS + CENTS_A_BIN * torch.arange(N_BINS).double()
-    middle = (cents + SEMITONE / 2).unsqueeze(1)
-    own = (bins - middle).abs() <= CENTS_A_BIN * _OWN
+    own = around(cents)
 
     def share(part: Tensor) -> Tensor:
         on = change * part
@@ -228,20 +282,26 @@ def done(
     return Done(share, own, float(each["cents"].median()))
 
 
-def answer(network: nn.Module, question: Question, seed: int) -> dict[str, Any]:
+def answer(
+    network: nn.Module,
+    question: Question,
+    seed: int,
+    parameters: Sequence[str] | None = None,
+) -> dict[str, Any]:
     """Edit a network, and see what it says of fresh tones.
 
     Args:
         network: A pitch tracker. Not changed.
         question: That is asked.
         seed: Of all that is drawn.
+        parameters: As in `edit`.
 
     Returns:
         ``"edited"``, ``"left out"`` and ``"others"``, other pitch classes around the tone
         that was left out, each as the fields of `Done`; ``"residual"`` and ``"length"`` of
         the change.
     """
-    change = edit(network, question, seed)
+    change = edit(network, question, seed, parameters=parameters)
     after = change.applied(network)
     row = question.row(seed)
     left_out = row[question.left_out]

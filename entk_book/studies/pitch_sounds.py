@@ -208,8 +208,8 @@ def claims(sounds: Sounds) -> list[Claim]:
             "more than half of them in most draws",
         ),
         row(
-            "of these the last block's kernel has more of the circle than the spectrum of "
-            "the positive parts",
+            "of these the last block's kernel has more of the circle than the plain "
+            "rectified spectrum",
             against("rectified"),
             ahead("rectified", 1.0),
             "by 1 of ten dimensions in most draws",

@@ -10,7 +10,7 @@ from torch import nn
 import entk_lib as entk
 from entk_book import wild
 from entk_book.figures import pitch_edit as figures
-from entk_book.studies import pitch_answers, pitch_edits, pitch_melody
+from entk_book.studies import pitch_answers, pitch_edits, pitch_melody, pitch_request
 from entk_book.studies.pitch_answers import Answers
 from entk_book.studies.pitch_edits import Question
 from entk_book.wild import weights
@@ -195,12 +195,103 @@ def answers(**changed):
         ("octave, middle", "cents", 40.0, 4),
         ("38 steps, three", "own", 0.35, 5),
         ("untrained", "own", 0.2, 6),
+        ("untrained", "cents", -3.0, 6),
     ],
 )
 def test_one_draw_beyond_a_bar_is_told(name, measure, value, row):
     assert all(claim.agrees for claim in pitch_answers.claims(answers()))
     claims = pitch_answers.claims(answers(parts={(name, measure): value}))
     assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
+
+
+class Bumps(nn.Module):
+    """Says of each frame a bump at its pitch, and one of a third of it an octave above."""
+
+    def __init__(self, cents):
+        super().__init__()
+        self.cents = cents
+
+    def forward(self, x):
+        bins = 1997.3794 + 20 * torch.arange(360).double()
+        away = bins - self.cents.unsqueeze(1)
+        return (-(away / 50).square()).exp() + (-((away - 1200) / 50).square()).exp() / 3
+
+
+class TestRequest:
+    def test_what_is_asked_of_the_left_out_tone_is_found(self, small, monkeypatch):
+        # Of two edited tones one lies an octave below the tone left out, and its bump there
+        # is a third of that tone's own; of the other nothing falls there.
+        def wanted(network, cents, question, seed):
+            x = torch.zeros(len(cents), 1024)
+            return x, (Bumps(cents + 100)(x) - Bumps(cents)(x)).float()
+
+        monkeypatch.setattr(pitch_edits, "wanted", wanted)
+        three = Question(n_tones=3, left_out=1)
+        share = pitch_request.asked(small, three, 0)
+        assert share == pytest.approx(1 / 6, abs=0.01)
+        off = pitch_request.asked(small, replace(three, spacing=34), 0)
+        assert abs(off) < 0.01
+
+    def test_fresh_changes_are_kept_to_the_own_bins(self, small):
+        cents = torch.tensor([5000.0, 6000.0]).double()
+        own = pitch_edits.wanted_own(small, cents, Question(), 2)
+        _, change = pitch_edits.wanted(small, cents, Question(), 302)
+        assert ((own != 0).sum(1) <= 21).all()
+        for i, middle in enumerate((5050, 6050)):
+            place = round((middle - 1997.38) / 20)
+            near = slice(place - 9, place + 10)
+            torch.testing.assert_close(own[i, near], change[i, near])
+
+    def test_the_classifier_alone_is_edited(self, small):
+        question = Question(n_tones=3, left_out=1)
+        names = pitch_request.CLASSIFIER
+        change = pitch_edits.edit(small, question, 0, max_products=5, parameters=names)
+        assert set(change.delta) == set(names)
+
+
+def requests():
+    asked = {name: [0.0] * 5 for name in pitch_request.ROWS} | {
+        "octave, middle": [0.25] * 5
+    }
+    alone = [{tones: {"own": 0.2} for tones in ("edited", "left out")} for _ in range(5)]
+    return pitch_request.Requests(asked, alone)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rows"),
+    [
+        ("octave, middle", 0.05, [0, 1]),
+        ("26 steps, middle", 0.2, [1]),
+        ("22 steps, middle", 0.2, [1]),
+        ("octave, middle", 0.35, [2]),
+        ("alone", 0.35, [3]),
+    ],
+)
+def test_one_draw_of_the_request_is_told(name, value, rows):
+    found = requests()
+    claims = pitch_request.claims(answers(), found)
+    assert all(claim.agrees for claim in claims)
+    if name == "alone":
+        found.alone[2]["left out"]["own"] = value
+    else:
+        found.asked[name][2] = value
+    claims = pitch_request.claims(answers(), found)
+    assert [i for i, claim in enumerate(claims) if not claim.agrees] == rows
+    assert str(found).endswith("classifier alone: edited 0.2, left out 0.2") == (
+        name != "alone"
+    )
+
+
+@needs_weights
+def test_the_request_has_a_part_of_the_octave_and_none_of_other_rows():
+    network, every = wild.pitch_tracker(), pitch_answers.questions()
+    share = {
+        name: pitch_request.asked(network, every[name], 10)
+        for name in ("octave, middle", "22 steps, middle", "38 steps, three")
+    }
+    assert share["octave, middle"] == pytest.approx(0.32, abs=0.01)
+    assert share["22 steps, middle"] == pytest.approx(0.0, abs=0.01)
+    assert share["38 steps, three"] == pytest.approx(0.39, abs=0.01)
 
 
 def test_lines_say_what_was_done():

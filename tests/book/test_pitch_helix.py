@@ -1,6 +1,7 @@
 """The helix in a pitch tracker's modes, other sounds, and what is said of them."""
 
 import copy
+import math
 
 import matplotlib.pyplot as plt
 import pytest
@@ -9,7 +10,7 @@ import torch
 import entk_lib as entk
 from entk_book import wild
 from entk_book.figures import pitch_edit as figures
-from entk_book.studies import pitch, pitch_helix, pitch_sizes, pitch_sounds
+from entk_book.studies import pitch, pitch_helix, pitch_period, pitch_sizes, pitch_sounds
 from entk_book.studies.pitch_helix import Helices
 from entk_book.wild import weights
 from entk_book.wild.pitch import PitchTracker
@@ -176,16 +177,91 @@ def test_one_draw_of_two_tones_is_told(what, kind, value, row):
 
 @pytest.mark.parametrize(
     ("what", "kind", "value", "row"),
-    [("kernel", "twelfth", 0.2, 0), ("rectified", "circle", 6.5, 1)],
+    [
+        ("kernel", "twelfth", 0.2, 0),
+        ("rectified", "circle", 6.5, 1),
+        ("rooted", "twelfth", 0.3, 2),
+        ("rooted", "circle", 7.5, 3),
+    ],
 )
 def test_one_draw_of_the_large_network_is_told(what, kind, value, row):
     kernel = {"two octaves": 0.14, "twelfth": 0.07, "circle": 7.0}
     one = {"kernel": kernel, "rectified": {"circle": 5.5}}
     table = {name: [dict(part) for _ in range(5)] for name, part in one.items()}
+    rooted = {"two octaves": [0.2] * 5, "twelfth": [0.1] * 5, "circle": [6.5] * 5}
     large = pitch_sizes.Large(table)
-    assert all(claim.agrees for claim in pitch_sizes.claims(large))
-    table[what][4][kind] = value
-    claims = pitch_sizes.claims(large)
+    assert all(claim.agrees for claim in pitch_sizes.claims(large, rooted))
+    if what == "rooted":
+        rooted[kind][4] = value
+    else:
+        table[what][4][kind] = value
+    claims = pitch_sizes.claims(large, rooted)
+    assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
+
+
+class TestCompressed:
+    def test_a_rectified_tone_has_its_octave_and_nothing_at_three(self):
+        seconds = torch.arange(1024) / 16_000
+        tone = (2 * torch.pi * 25 * 15.625 * seconds + 1).sin().unsqueeze(0)
+        root = pitch_sizes.compressed(tone, 1 / 2)
+        loud = root[0, [25 * k for k in (1, 2, 3)]] / root[0, 25]
+        # The second partial of a half wave is 4 / (3 pi) of the first.
+        assert loud.tolist() == pytest.approx([1, (4 / (3 * math.pi)) ** 0.5, 0], abs=0.04)
+        plain = pitch_sizes.compressed(tone, 1)
+        torch.testing.assert_close(plain.sqrt(), root)
+        # The window is there: two bins from a partial nothing is left of it.
+        assert float(plain[0, 28]) < 1e-2 * float(plain[0, 25])
+
+    def test_it_has_the_order_of_intervals_of_the_large_network(self):
+        found = pitch_sizes.rival(seeds=[10])
+        assert found["circle"][0] == pytest.approx(7.9, abs=0.1)
+        assert found["two octaves"][0] == pytest.approx(0.20, abs=0.01)
+        assert found["twelfth"][0] == pytest.approx(0.08, abs=0.01)
+        text = pitch_sizes.line(found)
+        assert text.startswith("line 6.5, circle 7.9, decoy 0.1")
+        assert text.endswith("two octaves 0.20")
+
+
+class TestPeriod:
+    def test_two_tones_have_the_period_of_the_one_below(self):
+        cents = torch.tensor([4500.0, 5500.0, 6500.0]).double()
+        x = wild.tone_frames(cents, seed=0)
+        assert pitch_period.period_pitch(x).tolist() == pytest.approx(
+            cents.tolist(), abs=15
+        )
+        both = wild.tone_frames(cents, seed=0, n_harmonics=1, second=702)
+        below = (cents - 1200).tolist()
+        assert pitch_period.period_pitch(both).tolist() == pytest.approx(below, abs=15)
+        with pytest.raises(ValueError, match="without a peak"):
+            pitch_period.period_pitch(torch.zeros(1, 1024))
+
+    def test_it_is_counted_as_the_network_is(self):
+        found = pitch_period.by_period([11])
+        assert found["two pure tones"][0]["an octave below"] > 0.98
+        assert found["missing fundamental"][0]["the tone"] == pytest.approx(0.97, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("sound", "name", "row"),
+    [
+        ("two pure tones", "an octave below", 0),
+        ("two tones a fifth apart", "an octave below", 0),
+        ("missing fundamental", "the tone", 1),
+    ],
+)
+def test_one_draw_of_the_period_is_told(sound, name, row):
+    def draws(share):
+        names = ("the tone", "an octave below")
+        every = (*pitch_period.TWO, pitch_period.MISSING)
+        return {one: [dict.fromkeys(names, share) for _ in range(5)] for one in every}
+
+    table = {one: [{"told": d} for d in rows] for one, rows in draws(0.9).items()}
+    sounds, periods = pitch_sounds.Sounds(table), draws(0.5)
+    assert all(claim.agrees for claim in pitch_period.claims(sounds, periods))
+    lines = pitch_period.compared(sounds, periods)
+    assert lines[0] == "two pure tones, an octave below (%): network 90, period 50"
+    periods[sound][3][name] = 0.95
+    claims = pitch_period.claims(sounds, periods)
     assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]
 
 

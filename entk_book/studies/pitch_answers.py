@@ -84,7 +84,7 @@ class Answers:
         Args:
             name: Of a question, or ``"untrained"``.
             tones: ``"edited"``, ``"left out"`` or ``"others"``.
-            measure: A field of `Done`.
+            measure: A field of ``Done``.
 
         Returns:
             One number a seed.

@@ -44,7 +44,7 @@ class Question:
     Attributes:
         spacing: From one tone of the row to the next, in quarter tones.
         left_out: The tone that is not edited, from 0, the lowest.
-        sound: One of `entk_book.studies.pitch.SOUNDS`.
+        sound: One of ``pitch.SOUNDS``.
         n_tones: In the row.
         change: ``"semitone"``, what the network says of the tone a semitone higher, or
             ``"noise"``, random numbers of that length, the same ones beside each tone.
@@ -237,7 +237,7 @@ def each_done(
         seed: Of amplitudes and phases.
 
     Returns:
-        As the fields of `Done`, one number a tone; and ``"told"``, the pitches that the
+        As the fields of ``Done``, one number a tone; and ``"told"``, the pitches that the
         edited network tells.
     """
     x, change = wanted(before, cents, question, _FRESH + seed)
@@ -298,7 +298,7 @@ def answer(
 
     Returns:
         ``"edited"``, ``"left out"`` and ``"others"``, other pitch classes around the tone
-        that was left out, each as the fields of `Done`; ``"residual"`` and ``"length"`` of
+        that was left out, each as the fields of ``Done``; ``"residual"`` and ``"length"`` of
         the change.
     """
     change = edit(network, question, seed, parameters=parameters)

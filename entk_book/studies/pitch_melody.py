@@ -39,7 +39,7 @@ def heard(
     Args:
         network: A pitch tracker.
         cents: Pitches.
-        sound: One of `entk_book.studies.pitch.SOUNDS`.
+        sound: One of ``pitch.SOUNDS``.
 
     Returns:
         Cents above 10 Hz.

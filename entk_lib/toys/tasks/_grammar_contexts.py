@@ -20,7 +20,7 @@ class Contexts:
 
     Labels are whole numbers, one a context; ``NOT_APPLICABLE``, -1, where the feature is
     not there. Numbers are 0 for the singular and 1 for the plural, tenses 0 for the
-    present and 1 for the past, classes are places in `CLASSES`. A depth counts the
+    present and 1 for the past, classes are places in ``CLASSES``. A depth counts the
     clauses that a word's clause stands in: "that" belongs to the clause it opens.
 
     Attributes:

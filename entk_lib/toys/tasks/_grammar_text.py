@@ -15,7 +15,7 @@ def encode(text: str) -> Int[Tensor, " words"]:
     """Words as tokens.
 
     Args:
-        text: Words of `VOCABULARY`, with spaces between them and before ".".
+        text: Words of ``VOCABULARY``, with spaces between them and before ".".
 
     Returns:
         One token a word.

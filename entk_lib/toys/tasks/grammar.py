@@ -190,7 +190,7 @@ def sample_balanced(
     that hold the beginning of the present sentence count.
 
     Args:
-        label: A field of `Contexts` that is in `VALUES`.
+        label: A field of `Contexts` that is in ``VALUES``.
         n_each: Contexts a value.
         seed: Of the stream and the draw.
         where: Which contexts may be taken, one boolean each. ``None``: all.

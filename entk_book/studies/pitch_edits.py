@@ -298,8 +298,8 @@ def answer(
 
     Returns:
         ``"edited"``, ``"left out"`` and ``"others"``, other pitch classes around the tone
-        that was left out, each as the fields of ``Done``; ``"residual"`` and ``"length"`` of
-        the change.
+        that was left out, each as the fields of ``Done``; ``"residual"`` and ``"length"``
+        of the change.
     """
     change = edit(network, question, seed, parameters=parameters)
     after = change.applied(network)

@@ -160,6 +160,22 @@ def test_maths_is_typeset_without_a_network(visit, name):
     page.wait_for_function(f"() => [...document.fonts].some({loaded})", timeout=5000)
 
 
+def test_every_sound_plays_without_a_kernel_on_a_phone(visit):
+    opened = visit("chapters/10_pitch.html", width=PHONE).settle()
+    played = opened.page.evaluate(
+        """() => Promise.all([...document.querySelectorAll('article audio')].map(
+            async (player) => {
+                player.muted = true;
+                await player.play();
+                const inside = player.getBoundingClientRect().right <= innerWidth;
+                return player.controls && inside && player.duration;
+            }))"""
+    )
+    assert len(played) == 5  # three tones, and a scale before and after the edit
+    assert all(0.4 < seconds < 10 for seconds in played)
+    assert opened.outside == []
+
+
 @pytest.mark.parametrize(
     ("term", "expected"),
     [("cliff", "The tangent kernel"), ("laplacian", "The waves"), ("tail", "Grokking")],

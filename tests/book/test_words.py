@@ -21,6 +21,12 @@ needs_weights = pytest.mark.skipif(
 pytest.importorskip("transformers")
 
 
+@pytest.fixture(scope="module")
+def encoder():
+    """The published network; nothing here changes it."""
+    return wild.sentence_encoder()
+
+
 class TestContexts:
     def test_each_word_comes_as_often_with_each_combination(self):
         drawn = english.contexts(512, seed=3)
@@ -228,9 +234,8 @@ class TestEncoder:
             minilm.encoded([])
 
     @needs_weights
-    def test_it_is_the_published_network(self):
+    def test_it_is_the_published_network(self, encoder):
         """Sentences of one meaning are near, in the mean of the last states."""
-        encoder = wild.sentence_encoder()
         texts = ["a dog runs home", "a puppy walks home", "the bank raised rates"]
         with torch.no_grad():
             states = encoder(**minilm.encoded(texts)).last_hidden_state.mean(1)
@@ -240,10 +245,9 @@ class TestEncoder:
         assert not encoder.training
 
     @needs_weights
-    def test_kernels_agree_with_a_loop(self):
+    def test_kernels_agree_with_a_loop(self, encoder):
         drawn = english.contexts(64, seed=0)
         few = english.Contexts(drawn.texts[:3], {}, drawn.words[:3])
-        encoder = wild.sentence_encoder()
         found = words.layer_kernels(encoder, few, [4], seed=0)[0]
         model = minilm.at_last_word(encoder, n_directions=words.N_DIRECTIONS, seed=0)
         weight = encoder.get_parameter(minilm.TENSORS[4])
@@ -257,9 +261,8 @@ class TestEncoder:
         assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3)
 
     @needs_weights
-    def test_what_passes_is_what_the_tensors_read(self):
+    def test_what_passes_is_what_the_tensors_read(self, encoder):
         drawn = english.contexts(64, seed=0)
-        encoder = wild.sentence_encoder()
         passed = minilm.what_passes(encoder, minilm.encoded(drawn.texts[:2]))
         assert [len(passed["returned"]), len(passed["read"])] == [6, 6]
         layer, x = encoder.encoder.layer[1], minilm.encoded(drawn.texts[:2])
@@ -271,10 +274,10 @@ class TestEncoder:
         assert torch.equal(passed["embeddings"], states[0][:, 1:-1])
 
     @needs_weights
-    def test_a_part_of_its_record_is_made_again(self):
+    def test_a_part_of_its_record_is_made_again(self, encoder):
         stored, seed = words.stored_words(), words.SEEDS[0]
         drawn = english.contexts(words.N_TEXTS, n_words=words.N_WORDS, seed=seed)
-        found = words.returned_scores(wild.sentence_encoder(), drawn, 2)
+        found = words.returned_scores(encoder, drawn, 2)
         for fact in ("noun", "future"):
             then = stored.of("returned", "layer 3", fact)[0]
             assert found[fact] == pytest.approx(then, abs=0.03)

@@ -73,7 +73,7 @@ unit: $(READY)  ## the tests of both packages and of the book's tools, and the e
 	$(BIN)/python -m pytest tests/lib tests/book --quiet $(ONE_MORE) -m no_shape_checks
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=300 --quiet $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) $(filter-out $(LONGEST_FIRST),$(CHAPTERS))
+	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --quiet $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) $(filter-out $(LONGEST_FIRST),$(CHAPTERS))
 
 browser-test: book browser  ## every page in Chromium, if there is one
 

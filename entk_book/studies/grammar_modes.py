@@ -11,7 +11,6 @@ import entk_lib as entk
 from entk_book.stored import records
 from entk_book.stored.language_transformers import LANGUAGE_SEEDS, language_transformer
 from entk_book.studies import sample_scores
-from entk_book.studies.side_by_side import side_by_side
 from entk_book.studies.told import Told, table
 from entk_lib.toys.models import LanguageTransformer
 from entk_lib.toys.tasks import grammar
@@ -180,13 +179,7 @@ def look(model: LanguageTransformer, seed: int) -> dict[str, Any]:
         facts, passed = facts_of(name, drawn), what_passes(model, drawn.tokens)
         for layer in LAYERS:
             views = passed[layer]
-            parts = [
-                views[way] - views[way].mean(0)
-                for way in ("returned", "read", "embeddings")
-            ]
-            together = entk.kernel_spectrum(
-                side_by_side(parts, [1.0, 1.0, 1.0]), k=sample_scores.N_MODES
-            )
+            parts = [views[way] for way in ("returned", "read", "embeddings")]
             ways = {
                 "kernel": modes(model, drawn.tokens, layer),
                 **{
@@ -194,7 +187,7 @@ def look(model: LanguageTransformer, seed: int) -> dict[str, Any]:
                     for way in WAYS
                     if way not in ("kernel", "side by side")
                 },
-                "side by side": together.eigenvectors,
+                "side by side": sample_scores.side_by_side_components(parts),
             }
             for way, entries in table(ways, views["returned"], facts).items():
                 found[layer].setdefault(way, {}).update(entries)

@@ -12,6 +12,9 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+import entk_lib as entk
+from entk_book.studies.side_by_side import side_by_side
+
 N_MODES = 25
 LEAST_MEMBERS = 10
 
@@ -80,6 +83,23 @@ def principal_components(
     centred = features.double() - features.double().mean(0)
     left, values, _ = torch.linalg.svd(centred, full_matrices=False)
     return (left * values)[:, :k]
+
+
+def side_by_side_components(
+    views: Sequence[Float[Tensor, "n _"]], k: int = N_MODES
+) -> Float[Tensor, "n modes"]:
+    """The leading principal components of several views of the samples, side by side.
+
+    Args:
+        views: One row a sample each; all count alike.
+        k: How many.
+
+    Returns:
+        Orthonormal columns, in float64.
+    """
+    centred = [view - view.mean(0) for view in views]
+    gram = side_by_side(centred, [1.0] * len(centred))
+    return entk.kernel_spectrum(gram, k=k).eigenvectors
 
 
 def aurocs(

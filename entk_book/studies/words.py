@@ -1,6 +1,6 @@
 """Chapter 11: what the layers of a sentence encoder tell, at a word, of its sentence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 import entk_lib as entk
 from entk_book.stored import records
 from entk_book.studies import sample_scores
-from entk_book.studies.side_by_side import side_by_side
 from entk_book.studies.told import Told, scored, table
 from entk_book.wild import minilm
 from entk_book.wild.english import Contexts, contexts
@@ -60,29 +59,26 @@ def kernel_modes(kernel: Float[Tensor, "n n"]) -> Float[Tensor, "n modes"]:
 
 
 def rivals(
-    encoder: nn.Module, drawn: Contexts, layers: Sequence[int]
+    passed: Mapping[str, Any], layers: Sequence[int]
 ) -> dict[str, list[Float[Tensor, "n modes"]]]:
     """Principal components of what passes through some layers.
 
     Args:
-        encoder: A sentence encoder.
-        drawn: Sentences.
+        passed: As `entk_book.wild.minilm.what_passes` gives it.
         layers: From 0 to 5.
 
     Returns:
         By the names of ``WAYS`` but the first, 25 columns a layer.
     """
-    passed = minilm.what_passes(encoder, minilm.encoded(drawn.texts))
     embedded = passed["embeddings"].flatten(1)
     found: dict[str, list[Tensor]] = {name: [] for name in WAYS[1:]}
     for layer in layers:
         returned, read = passed["returned"][layer][:, -1], passed["read"][layer].flatten(1)
         views = {"returned": returned, "read": read, "embeddings": embedded}
-        centred = [view - view.mean(0) for view in views.values()]
         for name, view in views.items():
             found[name].append(sample_scores.principal_components(view))
-        together = side_by_side(centred, [1.0, 1.0, 1.0])
-        found["side by side"].append(kernel_modes(together))
+        together = sample_scores.side_by_side_components(list(views.values()))
+        found["side by side"].append(together)
     return found
 
 
@@ -173,14 +169,14 @@ def look(
         By the layer's name, a table as `entk_book.studies.told.table` gives it.
     """
     drawn = contexts(N_TEXTS, n_words=N_WORDS, seed=seed)
-    others = rivals(encoder, drawn, layers)
-    returned = minilm.what_passes(encoder, minilm.encoded(drawn.texts))["returned"]
+    passed = minilm.what_passes(encoder, minilm.encoded(drawn.texts))
+    others = rivals(passed, layers)
     kernels = layer_kernels(encoder, drawn, layers, seed)
     return {
         f"layer {layer + 1}": table(
             {"kernel": kernel_modes(kernel)}
             | {way: columns[i] for way, columns in others.items()},
-            returned[layer][:, -1],
+            passed["returned"][layer][:, -1],
             drawn.facts,
             drawn.words,
         )

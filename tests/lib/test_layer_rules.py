@@ -94,7 +94,10 @@ def test_single_precision_keeps_what_it_can_of_double_precision(family, data):
     expected = reduce_outputs(loop_kernel(double, same, same), word)
     kernel = empirical_ntk(single, x, outputs=word)
     assert kernel.dtype == torch.float32
-    bound = 1e-5 if drawn.smooth else 1e-4  # cancellation takes a digit, seen: 2e-6
+    # Where terms cancel, the plain loop loses as much in single precision.
+    loop = reduce_outputs(loop_kernel(copy.deepcopy(single), x, x), word)
+    lost = relative_error(loop.double(), expected)
+    bound = max(1e-6 if drawn.smooth else 1e-4, 3 * lost)
     assert relative_error(kernel.double(), expected) <= bound
 
 

@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from entk_lib import _checks
-from entk_lib.toys.models._layers import linear, table
+from entk_lib.toys.models._layers import check_sizes, linear, table
 
 
 class LanguageTransformer(nn.Module):
@@ -59,20 +58,8 @@ class LanguageTransformer(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("n_words", n_words),
-            ("length", length),
-            ("n_layers", n_layers),
-            ("d_model", d_model),
-            ("n_heads", n_heads),
-            ("d_mlp", d_mlp),
-        ):
-            _checks.require_count(name, size)
-        if d_model % n_heads:
-            raise ValueError(
-                f"d_model must be a multiple of n_heads, got {d_model} and {n_heads}. "
-                f"d_model={-(-d_model // n_heads) * n_heads} works."
-            )
+        others = {"n_words": n_words, "length": length, "n_layers": n_layers}
+        check_sizes(d_model, n_heads, d_mlp=d_mlp, **others)
         self.n_words, self.length = n_words, length
         self.token_embedding = table(n_words, d_model, dtype)
         self.position_embedding = table(length, d_model, dtype)

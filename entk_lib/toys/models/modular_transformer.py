@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from entk_lib import _checks
-from entk_lib.toys.models._layers import linear, table
+from entk_lib.toys.models._layers import check_sizes, linear, table
 
 _POSITIONS = 3  # a, b, =
 
@@ -58,18 +57,7 @@ class ModularTransformer(nn.Module):
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("modulus", modulus),
-            ("d_model", d_model),
-            ("n_heads", n_heads),
-            ("d_mlp", d_mlp),
-        ):
-            _checks.require_count(name, size)
-        if d_model % n_heads:
-            raise ValueError(
-                f"d_model must be a multiple of n_heads, got {d_model} and {n_heads}. "
-                f"d_model={-(-d_model // n_heads) * n_heads} works."
-            )
+        check_sizes(d_model, n_heads, d_mlp=d_mlp, modulus=modulus)
         self.modulus, self.n_heads = modulus, n_heads
         self.token_embedding = table(modulus + 1, d_model, dtype)
         self.position_embedding = table(_POSITIONS, d_model, dtype)

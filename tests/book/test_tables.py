@@ -1,0 +1,42 @@
+"""A table shows every cell, and refuses what would break it."""
+
+import pytest
+
+from entk_book.tables import across, table
+
+
+def test_numbers_stand_on_the_right_and_words_on_the_left():
+    shown = table(["regime", "found"], [["dense", 50], ["sparse", -7.5]])
+    assert shown._repr_markdown_().splitlines() == [
+        "| regime | found |",
+        "| --- | ---: |",
+        "| dense | 50 |",
+        "| sparse | -7.5 |",
+    ]
+
+
+def test_a_column_with_one_word_is_no_column_of_numbers():
+    shown = table(["found"], [[50], ["none"]])
+    assert shown._repr_markdown_().splitlines()[1] == "| --- |"
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([], "at least one row"),
+        ([["a"]], "must have 2 cells"),
+        ([["a", "b", "c"]], "must have 2 cells"),
+        ([["a", "b|c"]], r"one line without '\|', got 'b\|c'"),
+        ([["a\nb", "c"]], "one line"),
+    ],
+)
+def test_what_breaks_a_table_is_refused(rows, problem):
+    with pytest.raises(ValueError, match=problem):
+        table(["one", "two"], rows)
+
+
+def test_a_spread_is_written_once_where_both_ends_read_alike():
+    assert across([0.911, 0.914], ".2f") == "0.91"
+    assert across(iter([3, 1, 2])) == "1 to 3"
+    with pytest.raises(ValueError, match="at least one number"):
+        across([])

@@ -1,29 +1,33 @@
-"""What the built site needs beyond jupyter-book: maths without a network, and no Thebe."""
+"""What pages ask for: nothing from outside, and of the theme only what they use.
 
-import importlib.util
+Jupyter-book and its theme bring Thebe, an icon font three times over, a search index to
+every page, and maps of their sources. Here they go; `book/_static/icons.css` draws the
+icons, and `book/maths.py` sets the formulas.
+"""
+
+import re
 import shutil
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.errors import ExtensionError
 
-# Of the package's 24 MB, what a page with formulas loads.
-_MATHJAX = ("tex-chtml.js", "output/chtml/fonts", "input/tex/extensions")
+ICONS = Path(__file__).parent / "_static" / "icons.css"
 
-
-def _mathjax_folder() -> Path:
-    # Its name has dashes: it can be found, but not be written in an import statement.
-    found = importlib.util.find_spec("sphinx-mathjax-offline")
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError(
-            "maths in the pages needs sphinx-mathjax-offline, which is not installed. Run "
-            "pip install --requirement requirements.txt."
-        )
-    return Path(found.origin).parent / "static" / "mathjax"
+# The theme's style sheet has the icon font in three pieces, each up to its end here.
+_ICON_RULES = re.compile(r"/\*!\s*\* Font Awesome.*?(?=html\{--pst-)", re.DOTALL)
+_ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\n?")
+# Only the page of the search searches: the theme's "search as you type" is off.
+_SEARCH = re.compile(
+    r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
+)
+_ICON = re.compile(r"\bfa-([a-z0-9-]+)")
+# Of the classes that start like icons: how they are drawn, and how large.
+_MANNERS = {"solid", "regular", "brands", "lg", "sm", "fw", "xs", "2x"}
 
 
 def _configure(app: Sphinx, config: Config) -> None:
-    config.mathjax_path = "mathjax/tex-chtml.js"
     # Jupyter-book loads Thebe's settings on every page, twice, with somebody else's
     # repository in them; no page of this book uses it.
     for listeners in app.events.listeners.values():
@@ -34,20 +38,75 @@ def _configure(app: Sphinx, config: Config) -> None:
     styles[:] = [style for style in styles if style[0] != "sphinx-thebe.css"]
 
 
-def _copy_mathjax(app: Sphinx, error: Exception | None) -> None:
+def lighter(page: str, *, searches: bool = False) -> str:
+    """A page without scripts that it does not use, and whose figures wait.
+
+    Args:
+        page: HTML, as Sphinx has written it.
+        searches: Whether it is the page of the search.
+
+    Returns:
+        HTML. All figures but the first load when the reader comes near them.
+    """
+    page = _ICON_SCRIPT.sub("", page)
+    if not searches:
+        page = _SEARCH.sub("", page)
+    head, article, rest = page.partition("<article")
+    first, image, others = rest.partition("<img ")
+    others = re.sub(r"<img (?!loading=)", '<img loading="lazy" ', others)
+    return head + article + first + image + others
+
+
+def missing_icons(page: str, styles: str) -> set[str]:
+    """Icons of a page that the book's style sheet does not draw.
+
+    Args:
+        page: HTML.
+        styles: CSS.
+
+    Returns:
+        Their names, without ``fa-``.
+    """
+    used = {
+        name
+        for classes in re.findall(r'class="([^"]*\bfa-[^"]*)"', page)
+        for name in _ICON.findall(classes)
+    }
+    return used - _MANNERS - set(_ICON.findall(styles))
+
+
+def _lighten(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
-    source, target = _mathjax_folder(), Path(app.outdir) / "_static" / "mathjax"
-    for part in _MATHJAX:
-        if (source / part).is_dir():
-            shutil.copytree(source / part, target / part, dirs_exist_ok=True)
-        else:
-            target.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source / part, target / part)
+    out = Path(app.outdir)
+    static = out / "_static"
+    for path in [*static.rglob("*.map"), *static.glob("scripts/fontawesome.js*")]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(static / "vendor" / "fontawesome", ignore_errors=True)
+    theme = static / "styles" / "pydata-sphinx-theme.css"
+    text = _ICON_RULES.sub("", theme.read_text(encoding="utf-8"))
+    if "@font-face" in text:
+        raise ExtensionError(
+            f"{theme.name} must have no font of its own after its icons are cut, got one. "
+            "Has the theme changed? Look at _ICON_RULES in book/offline.py."
+        )
+    theme.write_text(text, encoding="utf-8")
+    styles, missing = ICONS.read_text(encoding="utf-8"), set()
+    for path in out.rglob("*.html"):
+        page = path.read_text(encoding="utf-8")
+        new = lighter(page, searches=path == out / "search.html")
+        missing |= missing_icons(new, styles)
+        if new != page:
+            path.write_text(new, encoding="utf-8")
+    if missing:
+        raise ExtensionError(
+            f"icons must be drawn in book/_static/icons.css, got none for {sorted(missing)}. "
+            "Add a rule for each."
+        )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Configure once jupyter-book has done so, and copy MathJax at the end.
+    """Configure once jupyter-book has done so, and lighten the pages at the end.
 
     Args:
         app: Sphinx's application.
@@ -56,5 +115,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
         What Sphinx wants to know of an extension.
     """
     app.connect("config-inited", _configure, priority=900)
-    app.connect("build-finished", _copy_mathjax)
+    app.connect("build-finished", _lighten)
     return {"parallel_read_safe": True}

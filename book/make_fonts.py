@@ -69,9 +69,11 @@ def write(source: Path, target: Path, characters: list[int], name: str) -> None:
     cutter = Subsetter(options)
     cutter.populate(unicodes=characters)
     cutter.subset(font)
-    for record in font["name"].names:
-        if record.nameID in (1, 3, 4, 6, 16):
-            record.string = name.replace(" ", "") if record.nameID == 6 else name
+    for key in (1, 3, 4, 6, 16):
+        for record in [r for r in font["name"].names if r.nameID == key]:
+            text = name.replace(" ", "") if key == 6 else name
+            place = record.platformID, record.platEncID, record.langID
+            font["name"].setName(text, key, *place)
     font.flavor = "woff"
     font.save(target)
     print(f"{target.name}: {target.stat().st_size} bytes")

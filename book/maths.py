@@ -32,10 +32,10 @@ _BOLD = {
     **{chr(ord("0") + i): chr(0x1D7CE + i) for i in range(10)},
 }
 # A formula in the text may go on in the next line after one of these.
-_BREAKS = set("=≈≠<>≤≥∼∝→+−,;")
+_BREAKS = set("=≈≠<>≤≥\u223c∝→+\u2212,;")
 _LONG = 12
 # After one of these, a plus or minus is a sign.
-_BEFORE_A_SIGN = set("=≈≠<>≤≥∼∝→,;([{⋅")
+_BEFORE_A_SIGN = set("=≈≠<>≤≥\u223c∝→,;([{⋅")
 _ROWS = {"math", "mrow", "mtd", "mstyle"}
 
 
@@ -81,8 +81,8 @@ def convert(formulas: Iterable[Formula]) -> dict[Formula, str]:
     wrong = [f"{one['error']} in {tex}" for (tex, _), one in made.items() if "error" in one]
     if wrong:
         raise ValueError(
-            f"formulas must be TeX that MathJax's base and ams know, got {'; '.join(wrong)}. "
-            "Mend the formula; if it is text, mind its dollar signs."
+            f"formulas must be TeX that MathJax's base and ams know, got "
+            f"{'; '.join(wrong)}. Mend the formula; if it is text, mind its dollar signs."
         )
     return {one: for_pages(shown["mathml"], *one) for one, shown in made.items()}
 
@@ -96,8 +96,8 @@ def for_pages(mathml: str, tex: str, display: bool) -> str:
         display: Whether it stands on a line of its own.
 
     Returns:
-        HTML. Letters and columns say by themselves how they look, and a long formula in
-        the text is cut where a line may end.
+        HTML. Letters and columns say by themselves how they look, and a long formula is
+        cut where a line may end.
 
     Raises:
         ValueError: If a letter's style has no counterpart.
@@ -112,7 +112,7 @@ def for_pages(mathml: str, tex: str, display: bool) -> str:
         _style_letters(element, tex)
         if element.tag == "mtable":
             _align_columns(element)
-    parts = [math] if display else _cut(math)
+    parts = _cut_at_gaps(math) if display else _cut(math)
     return "<wbr>".join(ET.tostring(part, encoding="unicode") for part in parts)
 
 
@@ -127,13 +127,13 @@ def _space_operators(row: ET.Element) -> None:
     for child in row:
         text = (child.text or "").strip() if child.tag == "mo" else ""
         kind = child.get("data-mjx-texclass") or atom
-        if text in ("−", "+") and before in _BEFORE_A_SIGN and row.tag in _ROWS:
+        if text in ("\u2212", "+") and before in _BEFORE_A_SIGN and row.tag in _ROWS:
             child.set("form", "prefix")
-        elif text == "′":
+        elif text == "\u2032":
             child.set("class", "prime")
         elif before == "\u2061" and text not in ("(", "["):  # sin x, as against sin(x)
             row[list(row).index(child) - 1].set("rspace", "0.167em")
-        elif text == "…" or (text and kind in ("ORD", "OPEN", "CLOSE")):
+        elif text in ("…", "|", "\u2016") or (text and kind in ("ORD", "OPEN", "CLOSE")):
             child.set("lspace", "0")
             child.set("rspace", "0")
         before = text
@@ -162,6 +162,18 @@ def _align_columns(table: ET.Element) -> None:
         for column, cell in enumerate(row):
             side = sides[min(column, len(sides) - 1)]
             cell.set("style", f"text-align: {side}")
+
+
+def _cut_at_gaps(math: ET.Element) -> list[ET.Element]:
+    # What \qquad parts stands in one line where there is room, and in two on a phone.
+    parts = [ET.Element("math", math.attrib)]
+    for child in math:
+        gap = child.find("mspace") if child.tag == "mstyle" and len(child) == 1 else None
+        if gap is not None and gap.get("width") == "2em" and len(parts[-1]):
+            parts.append(ET.Element("math", math.attrib))
+        else:
+            parts[-1].append(child)
+    return [part for part in parts if len(part)]
 
 
 def _cut(math: ET.Element) -> list[ET.Element]:

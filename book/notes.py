@@ -44,8 +44,8 @@ def definitions(glossary: str) -> dict[str, str]:
     }
     if not found:
         raise ValueError(
-            "the glossary's page must define terms, got none. Has its HTML changed? Look at "
-            "_ENTRY in book/notes.py."
+            "the glossary's page must define terms, got none. Has its HTML changed? Look "
+            "at _ENTRY in book/notes.py."
         )
     return found
 

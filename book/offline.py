@@ -27,6 +27,19 @@ _ICON = re.compile(r"\bfa-([a-z0-9-]+)")
 _MANNERS = {"solid", "regular", "brands", "lg", "sm", "fw", "xs", "2x"}
 
 
+# One rule of a style sheet, with its selectors. What stands in :not() or :is() is not asked
+# for, which only keeps more.
+_RULE = re.compile(r"(@?[^{};@]+)\{[^{}]*\}")
+_IN_BRACKETS = re.compile(r"\([^()]*\)")
+_COMMENT = re.compile(r"/\*(?!!).*?\*/", re.DOTALL)
+_CLASS = re.compile(r"\.([a-zA-Z_][\w-]*)")
+_CLASSES = re.compile(r'class="([^"]*)"')
+# Classes whose names the theme's scripts put together out of parts.
+_MADE_BY_SCRIPTS = {
+    f"bs-tooltip-{side}" for side in ("auto", "top", "bottom", "start", "end")
+}
+
+
 def _configure(app: Sphinx, config: Config) -> None:
     # Jupyter-book loads Thebe's settings on every page, twice, with somebody else's
     # repository in them; no page of this book uses it.
@@ -75,6 +88,42 @@ def missing_icons(page: str, styles: str) -> set[str]:
     return used - _MANNERS - set(_ICON.findall(styles))
 
 
+def used_rules(styles: str, words: set[str]) -> str:
+    """A style sheet without rules for classes that no page and no script names.
+
+    Args:
+        styles: CSS, with media queries but nothing nested deeper.
+        words: Names of classes.
+
+    Returns:
+        CSS.
+    """
+
+    def kept(match: re.Match[str]) -> str:
+        if match[1].lstrip().startswith("@"):
+            return match[0]
+        selectors = match[1]
+        while (plain := _IN_BRACKETS.sub("", selectors)) != selectors:
+            selectors = plain
+        return (
+            match[0]
+            if any(set(_CLASS.findall(s)) <= words for s in selectors.split(","))
+            else ""
+        )
+
+    return _RULE.sub(kept, _COMMENT.sub("", styles))
+
+
+def _words(out: Path) -> set[str]:
+    words = set(_MADE_BY_SCRIPTS)
+    for path in out.rglob("*.html"):
+        for classes in _CLASSES.findall(path.read_text(encoding="utf-8")):
+            words.update(classes.split())
+    for path in (out / "_static").rglob("*.js"):
+        words.update(re.findall(r"[\w-]+", path.read_text(encoding="utf-8")))
+    return words
+
+
 def _lighten(app: Sphinx, error: Exception | None) -> None:
     if error is not None or app.builder.format != "html":
         return
@@ -90,7 +139,12 @@ def _lighten(app: Sphinx, error: Exception | None) -> None:
             f"{theme.name} must have no font of its own after its icons are cut, got one. "
             "Has the theme changed? Look at _ICON_RULES in book/offline.py."
         )
-    theme.write_text(text, encoding="utf-8")
+    words = _words(out)
+    theme.write_text(used_rules(text, words), encoding="utf-8")
+    for path in [*static.glob("sphinx-design*.css"), *static.glob("mystnb*.css")]:
+        path.write_text(
+            used_rules(path.read_text(encoding="utf-8"), words), encoding="utf-8"
+        )
     styles, missing = ICONS.read_text(encoding="utf-8"), set()
     for path in out.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
@@ -100,8 +154,8 @@ def _lighten(app: Sphinx, error: Exception | None) -> None:
             path.write_text(new, encoding="utf-8")
     if missing:
         raise ExtensionError(
-            f"icons must be drawn in book/_static/icons.css, got none for {sorted(missing)}. "
-            "Add a rule for each."
+            "icons must be drawn in book/_static/icons.css, got none for "
+            f"{sorted(missing)}. Add a rule for each."
         )
 
 

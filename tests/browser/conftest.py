@@ -1,7 +1,6 @@
 """A browser and the built book, or a plain reason why these tests are skipped."""
 
 import functools
-import gzip
 import http.server
 import shutil
 import threading
@@ -120,17 +119,21 @@ class Visit:
         self.context.close()
 
     def settle(self):
-        """Wait until scripts and maths are done."""
+        """Wait until scripts are done."""
         self.page.wait_for_load_state("load")
-        self.page.wait_for_function(
-            "() => !window.MathJax?.startup?.promise ||"
-            " window.MathJax.startup.promise.then(() => true)"
-        )
         return self
 
-    def gzipped(self):
-        """Bytes of the page and all that it loaded, each file compressed by itself."""
-        return sum(len(gzip.compress(f.read_bytes())) for f in self.files if f.exists())
+    def weight(self):
+        """Bytes of the page and all that it loads, with its figures, uncompressed."""
+        sources = self.page.evaluate(
+            "[...document.images].map((image) => image.src.split('#')[0])"
+        )
+        figures = {
+            Path(source.removeprefix("file://"))
+            for source in sources
+            if source.startswith("file:")
+        }
+        return sum(f.stat().st_size for f in self.files | figures if f.exists())
 
 
 @pytest.fixture

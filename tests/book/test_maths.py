@@ -1,0 +1,68 @@
+"""TeX becomes MathML that browsers set, and what TeX does not know is refused."""
+
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import maths
+
+
+def one(tex, display=False):
+    return maths.convert([(tex, display)])[tex, display]
+
+
+def test_formulas_become_mathml_that_needs_nothing_else():
+    made = one(r"\frac{\partial f_c(x_n)}{\partial \theta_p}", display=True)
+    root = ET.fromstring(made)
+    assert root.tag == "math"
+    assert root.get("display") == "block"
+    assert [element.tag for element in root] == ["mfrac"]
+    assert "data-" not in made
+    assert "xmlns" not in made
+
+
+def test_every_formula_is_given_back_under_its_own_name():
+    wanted = [("a", False), ("b", True), ("a", False), ("a", True)]
+    assert set(maths.convert(wanted)) == set(wanted)
+    assert maths.convert([]) == {}
+
+
+@pytest.mark.parametrize("tex", [r"\unheardof x", r"\frac{1", r"x }"])
+def test_what_tex_does_not_know_is_named(tex):
+    with pytest.raises(ValueError, match="formulas must be TeX") as error:
+        maths.convert([("a + b", False), (tex, False)])
+    assert tex in str(error.value)
+    assert "a + b" not in str(error.value)
+
+
+def test_bold_letters_are_characters_of_their_own_and_other_styles_are_refused():
+    assert ">\U0001d7cf<" in one(r"\mathbf{1}")
+    assert "mathvariant" not in one(r"\mathbf{x}")
+    with pytest.raises(ValueError, match="must be italic, upright or bold"):
+        one(r"\mathcal{L}")
+
+
+def test_columns_are_aligned_and_lines_split():
+    root = ET.fromstring(one(r"\begin{aligned} a &= b \\ &= c \end{aligned}", display=True))
+    sides = [cell.get("style") for cell in root.iter("mtd")]
+    assert sides == ["text-align: right", "text-align: left"] * 2
+
+
+def test_signs_and_bars_stand_close_to_what_they_belong_to():
+    signs = [m for m in ET.fromstring(one("a = -b - c")).iter("mo") if m.text == "\u2212"]
+    assert [sign.get("form") for sign in signs] == ["prefix", None]
+    bars = [m for m in ET.fromstring(one("|x|")).iter("mo") if m.text == "|"]
+    assert [bar.get("lspace") for bar in bars] == ["0", "0"]
+    assert 'class="prime"' in one("x'")
+
+
+def test_a_long_formula_in_the_text_may_be_broken_but_not_within_brackets():
+    parts = one("f(a, b) = g(a) + h(b) = 0.123").split("<wbr>")
+    assert ["".join(ET.fromstring(part).itertext()) for part in parts] == [
+        "f(a,b)=",
+        "g(a)+",
+        "h(b)=",
+        "0.123",
+    ]
+    assert "<wbr>" not in one("a = b")
+    assert one(r"a = b, \qquad c = d", display=True).count("<math") == 2

@@ -35,7 +35,8 @@ def sizes(browser: Browser, path: Path) -> tuple[float, float, list[int]]:
 
     page.on("request", lambda request: note(request.url))
     page.goto(path.as_uri())
-    page.wait_for_load_state("networkidle")
+    page.wait_for_load_state("load")
+    page.wait_for_timeout(500)
     at_once = sum(file.stat().st_size for file in loaded)
     # To know its true height, every figure must be there.
     page.evaluate(

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
+from matplotlib.rcsetup import cycler
 from torch import Tensor
 
 from entk_lib.spectra import Cliff
@@ -23,23 +24,48 @@ BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, BLACK = (
     "#CC79A7",
     "#000000",
 )
+# Of words, and of what frames the data: as in the book's pages.
+INK, GREY = "#1d2125", "#56606b"
 
 
 def style() -> dict[str, object]:
     """Settings of the book's figures, for ``plt.rcParams.update``.
 
     Returns:
-        Matplotlib settings: readable sizes, light grid, no frame above and at the right.
+        Matplotlib settings: readable sizes, colours in the palette's order, axes and grid
+        in a grey that stays behind the data, no frame above and at the right.
     """
     return {
         "figure.dpi": 110,
         "figure.constrained_layout.use": True,
         "font.size": 10,
-        "axes.titlesize": 11,
+        "axes.titlesize": 10.5,
+        "axes.labelsize": 10,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "legend.fontsize": 9,
+        "text.color": INK,
+        "axes.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "axes.edgecolor": GREY,
+        "xtick.color": GREY,
+        "ytick.color": GREY,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "axes.linewidth": 0.8,
+        "xtick.major.width": 0.8,
+        "ytick.major.width": 0.8,
         "axes.spines.top": False,
         "axes.spines.right": False,
+        "axes.axisbelow": True,
         "axes.grid": True,
+        "grid.color": GREY,
+        "grid.linewidth": 0.6,
         "grid.alpha": 0.25,
+        "axes.prop_cycle": cycler(
+            color=[BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY, BLACK]
+        ),
+        "lines.linewidth": 1.6,
         "legend.frameon": False,
         "svg.hashsalt": "entk",
         "image.interpolation": "nearest",

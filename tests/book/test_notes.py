@@ -9,7 +9,7 @@ import notes
 
 GLOSSARY = """<dl class="simple glossary">
 <dt id="term-cliff">cliff<a class="headerlink" href="#term-cliff">#</a></dt><dd><p>A drop:
-<a class="reference" href="api.html#x"><code>find_cliffs</code></a>, <math><mi>k</mi></math>.</p>
+<a class="reference" href="api.html#x"><code>cliffs</code></a>, <math><mi>k</mi></math>.</p>
 </dd>
 <dt id="term-AP">AP</dt><dt id="term-average">average</dt><dd><p>Same.</p></dd></dl>"""
 FOLD = """<div class="cell tag_hide-cell {tag}docutils container">
@@ -24,7 +24,7 @@ def test_definitions_are_read_without_their_links():
     known = notes.definitions(GLOSSARY)
     assert set(known) == {"term-cliff", "term-AP", "term-average"}
     assert known["term-cliff"] == (
-        "<p>A drop:\n<code>find_cliffs</code>, <math><mi>k</mi></math>.</p>"
+        "<p>A drop:\n<code>cliffs</code>, <math><mi>k</mi></math>.</p>"
     )
     assert known["term-AP"] == known["term-average"] == "<p>Same.</p>"
     with pytest.raises(ValueError, match="must define terms"):

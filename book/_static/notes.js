@@ -3,8 +3,6 @@
 // without them, the links lead where they always led.
 
 (() => {
-  const stored = document.getElementById("entk-terms");
-  const terms = stored ? JSON.parse(stored.textContent) : {};
   const box = document.createElement("div");
   Object.assign(box, { id: "entk-note", className: "entk-note", hidden: true });
   box.setAttribute("role", "tooltip");
@@ -35,7 +33,7 @@
     box.style.top = `${(below ? line.bottom + 4 : line.top - box.offsetHeight - 4) + scrollY}px`;
   }
 
-  function prepare(link) {
+  function prepare(link, terms) {
     const definition = terms[decodeURIComponent(link.hash.slice(1))], title = link.title;
     if (!definition && !title) return;
     const fill = () => { if (definition) box.innerHTML = definition; else box.textContent = title; };
@@ -53,8 +51,11 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    const stored = document.getElementById("entk-terms");
+    const terms = stored ? JSON.parse(stored.textContent) : {};
+    const links = 'article a.internal:is([href*="#term-"], [href*="bibliography.html#"])';
+    document.querySelectorAll(links).forEach((link) => prepare(link, terms));
     document.body.append(box);
-    document.querySelectorAll('article a[href*="#term-"], article a[href*="bibliography.html#"]').forEach(prepare);
   });
   box.addEventListener("pointerenter", () => clearTimeout(waiting));
   box.addEventListener("pointerleave", leave);

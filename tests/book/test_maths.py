@@ -1,8 +1,12 @@
 """TeX becomes MathML that browsers set, and what TeX does not know is refused."""
 
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
+from docutils.utils import new_document
+from sphinx.errors import ExtensionError
 
 import maths
 
@@ -66,3 +70,13 @@ def test_a_long_formula_in_the_text_may_be_broken_but_not_within_brackets():
     ]
     assert "<wbr>" not in one("a = b")
     assert one(r"a = b, \qquad c = d", display=True).count("<math") == 2
+
+
+def test_a_wrong_formula_stops_the_build_with_its_page():
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"))
+    page = new_document("page")
+    page += nodes.math_block("", "a + b", nowrap=False)
+    maths._convert_page(app, page, "chapters/one")
+    page += nodes.math("", r"\unheardof x")
+    with pytest.raises(ExtensionError, match=r"chapters/one: formulas .*unheardof x"):
+        maths._convert_page(app, page, "chapters/one")

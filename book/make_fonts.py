@@ -90,7 +90,7 @@ def write(
 
 def _set_height(font: TTFont, above: float, below: float) -> None:
     # STIX has room for the tallest integral above every letter: boxes of text overlap.
-    size = font["head"].unitsPerEm
+    size: int = vars(font["head"])["unitsPerEm"]
     up, down = round(above * size), round(below * size)
     heights = {
         "hhea": {"ascent": up, "descent": -down, "lineGap": 0},

@@ -13,6 +13,7 @@ from entk_lib.toys.tasks import superposition
 # By size: across, how far below the hill's foot the loss 0.7 lies, and who is in order.
 _SHOWN = {5: 150, 30: 400, 3000: 650}
 _ORDERLY = {5: UNTRAINED, 3000: TRAINED}
+_SIZES = (5, 8, 15, 20, 30, 40, 60, 120, 200, 600, 3000)
 _TOP, _RADIUS = 178, 92
 _FOOT, _RISE = 425, 95
 
@@ -68,12 +69,15 @@ def draw(canvas: Canvas) -> None:
     Args:
         canvas: Where to draw.
     """
-    grid = study.train_sizes(0.9, n_seeds=1)
+    grid = study.train_sizes(0.9, n_seeds=3, sizes=_SIZES)
     fresh = superposition.sample(2000, study.N_FEATURES, 0.9, seed=1000)
-    course = hill(grid.sizes, grid.loss_on(fresh)[0].tolist())
+    course = hill(grid.sizes, grid.loss_on(fresh).median(0).values.tolist())
     canvas.headline("First it learns data, then features")
     canvas.shapes([[(34, 434), (34, course[0][1]), *course, (766, course[-1][1]), (766, 434)]], "#E9EDF0")
     canvas.lines([[(34, course[0][1]), *course, (766, course[-1][1])]], INK, 3)
     for size, x in _SHOWN.items():
         plane(canvas, size, grid.networks[size][0], grid.data[size][0])
         canvas.text(x, 302, f"{size:,} samples", anchor="center", weight="bold")
+    for x, words, color in ((262, "data", UNTRAINED), (538, "features", TRAINED)):
+        canvas.text(x, 110, words, anchor="center", color=mixed(color, 0.8, INK))
+    canvas.text(400, 422, "test loss", anchor="center", size=NOTE, color=GREY)

@@ -3,7 +3,7 @@
 import numpy as np
 
 import entk_lib as entk
-from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, LABEL, MIST, NOTE, Canvas
+from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, MIST, NOTE, PAPER, Canvas
 from entk_book.studies.adders import train_adders
 from entk_book.studies.layerwise import layer_kernels
 from entk_lib.toys.tasks import modular_addition
@@ -40,4 +40,12 @@ def draw(canvas: Canvas) -> None:
             bars = [[(x, foot), (x, foot - h)] for x, h, k in zip(middle, height, strongest) if k == kind]
             canvas.lines(bars, color, _STEP - 0.6, cap="butt")
         canvas.text(_LEFT - 16, foot - 8, {"first":"layer 1","second":"layer 2","whole":"whole"}[name], anchor="right", weight="bold" if name=="whole" else "normal")
-        print(name, np.bincount(strongest))
+    for modes, words in ((28, "a, b"), (84, "a + b, a − b")):
+        canvas.text(
+            _LEFT + _STEP * modes, 396, words, size=NOTE + 1, color=PAPER, weight="bold",
+            anchor="center",
+        )  # fmt: skip
+    cliff = _LEFT + _STEP * (4 * MODULUS - 4)
+    canvas.lines([[(cliff, 318), (cliff, 412)]], CUT, 2.5, dash=(3, 2))
+    canvas.text(cliff + 8, 342, "step", color=CUT, weight="bold")
+    canvas.lines([[(34, 302), (_LEFT - 16, 302)]], INK, 2)

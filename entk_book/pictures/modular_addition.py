@@ -20,7 +20,7 @@ from entk_book.studies import rotated_waves
 from entk_book.studies.adders import MODULUS, eigenspaces, train_adders
 from entk_lib.toys.tasks import modular_addition
 
-_MIDDLE, _RING, _TUBE, _TILT = (205, 262), 118, 56, 0.92
+_MIDDLE, _RING, _TUBE, _TILT = (212, 246), 118, 56, 0.92
 _LEVELS = 6
 _STOPS = 2 * MODULUS - 1, 4 * MODULUS - 3
 _FAMILY, _FREQUENCY = 2, 1  # waves of the sum that turn twice
@@ -94,17 +94,17 @@ def draw(canvas: Canvas) -> None:
     spectra = [entk.ntk_spectrum(net, adder.x, k=140) for net in (adder.start, adder.network)]
     canvas.headline("A sum is a wave around a torus")
     torus(canvas, wave_of_the_sum(eigenspaces(spectra[1])["second"]))
-    canvas.text(210, 428, "one mode, on all pairs (a, b)", anchor="center", size=NOTE, color=GREY)
-    left, step, right = 455, 2.3, 0.0
+    canvas.text(212, 428, "one mode, on all pairs (a, b)", anchor="center", size=NOTE, color=GREY)
+    left, step = 455, 2.3
     for stop in _STOPS:
         right = left + step * (stop - 1.5)
         canvas.lines([[(right, 128), (right, 396)]], CUT, 2, dash=(3, 3))
     for spectrum, color in zip(spectra, (UNTRAINED, TRAINED), strict=True):
         logs = (spectrum.eigenvalues[1:] / spectrum.eigenvalues[1]).log().tolist()
         canvas.dots([(left + step * i, 165 - 92 * log) for i, log in enumerate(logs)], color, 3.5)
-    canvas.text(left + 64, 145, "a, b", color=FAMILIES["a"], weight="bold", anchor="center")
+    canvas.text(left + 64, 145, "a, b", color=FAMILIES["b"], weight="bold", anchor="center")
     canvas.text(left + 193, 190, "a + b", color=TRAINED, weight="bold", anchor="center")
     canvas.text(left + 193, 218, "a − b", color=TRAINED, weight="bold", anchor="center")
-    canvas.text(right + 12, 330, "trained", size=NOTE, color=TRAINED)
-    canvas.text(right + 12, 395, "untrained", size=NOTE, color=mixed(UNTRAINED, 0.8, INK))
-    canvas.text(left, 428, "modes of the kernel", size=NOTE, color=GREY)
+    canvas.text(left + 134, 306, "trained", size=NOTE, color=TRAINED)
+    canvas.text(left + 8, 236, "untrained", size=NOTE, color=mixed(UNTRAINED, 0.75, INK))
+    canvas.text(left + 160, 428, "the kernel's spectrum", anchor="center", size=NOTE, color=GREY)

@@ -8,7 +8,7 @@ from entk_book.studies import edit_records, edited_adders
 from entk_book.studies.adders import MODULUS, Adder, train_adders
 from entk_lib.toys.tasks import modular_addition
 
-_SIDE, _Y = 8.0, 132
+_SIDE, _Y = 8.0, 142
 
 
 @torch.no_grad()
@@ -48,16 +48,41 @@ def square(canvas: Canvas, x0: float, right: np.ndarray) -> None:
     canvas.lines(runs, CUT, _SIDE, cap="butt")
 
 
+def struck(canvas: Canvas, x0: float, y0: float, slope: int) -> None:
+    """A small tile of a wave, struck through.
+
+    Args:
+        canvas: Where to draw.
+        x0: Left side.
+        y0: Upper side.
+        slope: 1 for stripes that go down to the right, where a - b is the same; or -1.
+    """
+    side, stripes = 44, []
+    for shift in (-22, 0, 22):
+        low = max(0, -shift)
+        ends = np.array([[shift + low, low], [min(side, shift + side), min(side, side - shift)]])
+        if slope < 0:
+            ends[:, 0] = side - ends[:, 0]
+        stripes.append(ends + (x0, y0))
+    canvas.box(x0, y0, side, side, edge=MIST, radius=4)
+    canvas.lines(stripes, TRAINED, 7, cap="butt")
+    canvas.lines([[(x0 - 8, y0 + side / 2), (x0 + side + 8, y0 + side / 2)]], CUT, 5)
+
+
 def draw(canvas: Canvas) -> None:
-    """Two squares, one nearly whole and one in rags.
+    """Two squares, one whole and one in rags.
 
     Args:
         canvas: Where to draw.
     """
     (adder,) = train_adders(edit_records.SEEDS[:1])
-    canvas.headline("Both are present. One is used.")
-    for x0, family, words in ((120, "difference", "without a − b"), (448, "sum", "without a + b")):
-        right = right_without(adder, family)
-        square(canvas, x0, right)
-        canvas.text(x0 + _SIDE * MODULUS / 2, 108, words, anchor="center", weight="bold")
-        print(family, right.mean())
+    canvas.headline("Both waves are there. One is used.")
+    for x0, family, slope, words, notes in (
+        (110, "difference", 1, "a − b cut out", ("every answer is", "still right")),
+        (458, "sum", -1, "a + b cut out", ("right are those", "that it trained on")),
+    ):
+        square(canvas, x0, right_without(adder, family))
+        struck(canvas, x0 + 4, 84, slope)
+        canvas.text(x0 + 62, 114, words, weight="bold")
+        for line, note in enumerate(notes):
+            canvas.text(x0, 428 - 26 * (1 - line), note)

@@ -172,18 +172,21 @@ class Canvas:
         """A line with a head at its end.
 
         Args:
-            points: At least two.
+            points: At least two, the last one farther from another than the head is long.
             color: Of line and head.
             width: Of the line.
             head: Half the width of the head.
         """
         points = np.asarray(points, dtype=float)
-        step = points[-1] - points[-2]
+        tip = points[-1]
+        far = np.hypot(*(points - tip).T) > 1.7 * head
+        before = points[: np.flatnonzero(far)[-1] + 1]
+        step = tip - before[-1]
         step = step / np.hypot(*step)
         side = np.array([-step[1], step[0]])
-        neck = points[-1] - 1.7 * head * step
-        self.lines([[*points[:-1], neck]], color, width, cap="butt")
-        self.shapes([[points[-1], neck + head * side, neck - head * side]], color)
+        neck = tip - 1.7 * head * step
+        self.lines([[*before, neck + 0.3 * head * step]], color, width, cap="butt")
+        self.shapes([[tip, neck + head * side, neck - head * side]], color)
 
     def box(
         self,

@@ -8,7 +8,7 @@ from entk_book.pictures.style import GREY, INK, MIST, NOTE, TRAINED, Canvas
 from entk_book.studies import superposition as study
 from entk_book.studies.autoencoders import Autoencoder, train_autoencoders
 
-_MIDDLE, _REACH = (240, 256), 140
+_MIDDLE, _REACH = (235, 256), 150
 
 
 def axes_of(one: Autoencoder) -> list[list[int]]:

@@ -10,7 +10,7 @@ from entk_book.pictures.style import GREY, INK, LABEL, NOTE, TRAINED, UNTRAINED,
 from entk_book.studies import without_the_group as study
 from entk_book.studies.adders import train_adders
 
-_RADIUS, _Y, _N_FAMILIES = 152, 248, 14
+_RADIUS, _Y, _N_FAMILIES = 150, 240, 14
 
 
 def votes(basis: Tensor, units: Tensor) -> Tensor:
@@ -42,9 +42,9 @@ def star(canvas: Canvas, x0: float, held: Tensor, color: str) -> None:
     places = torch.stack([angles.cos(), angles.sin()], 1).double()
     rim = [(x0 + _RADIUS * x, _Y + _RADIUS * y) for x, y in places.tolist()]
     canvas.lines([[(x0, _Y), end] for end in rim], mixed(GREY, 0.25), 1.5)
-    units = (1.35 * _RADIUS * held @ places).tolist()
+    units = (1.05 * _RADIUS * held @ places).tolist()
     canvas.dots([(x0 + x, _Y + y) for x, y in units], color, 3.2, alpha=0.6)
-    canvas.dots(rim, INK, 6)
+    canvas.dots([(x0 + 1.08 * _RADIUS * x, _Y + 1.08 * _RADIUS * y) for x, y in places.tolist()], INK, 5.5)
 
 
 def draw(canvas: Canvas) -> None:
@@ -56,8 +56,8 @@ def draw(canvas: Canvas) -> None:
     (adder,) = train_adders([40])
     canvas.headline("Ask the neurons: they know the families")
     for x0, network, color, words in (
-        (210, adder.start, UNTRAINED, "before training"),
-        (590, adder.network, TRAINED, "after: 14 families"),
+        (210, adder.start, UNTRAINED, "untrained"),
+        (590, adder.network, TRAINED, "trained: 14 families"),
     ):
         basis = study.spaces_of(network, adder.x)["first"]
         units = study.neurons(network, adder.x)["first"]

@@ -1,7 +1,7 @@
 """Draw the book's pictures, and put them into its chapters.
 
-Usage: python book/make_pictures.py [NAME ...]      draw all, or some: 03, scheme_rule, brand
-       python book/make_pictures.py --insert        each chapter's picture behind its box
+Usage: python book/make_pictures.py [NAME ...]   draw all, or some: 03, scheme, brand
+       python book/make_pictures.py --insert     each chapter's picture under its box
 
 A picture is a module of `entk_book.pictures`; what it says in words is in
 ``book/pictures.yml``. A second run gives the same bytes.
@@ -23,6 +23,8 @@ ROOT = Path(__file__).parent.parent
 WORDS = ROOT / "book" / "pictures.yml"
 STORE = ROOT / "book" / "_static" / "pictures"
 TAG = "picture"  # of the cell that shows it; ids of cells are their numbers
+# Behind the title and the cell for Colab, which must be second and which pages leave out.
+PLACE = 2
 
 
 def entries() -> dict[str, dict[str, str]]:
@@ -80,7 +82,7 @@ def picture_cells(notebook: nbformat.NotebookNode) -> list[Any]:
 
 
 def insert(path: Path) -> None:
-    """Put a chapter's picture behind its first cell, or bring its words up to date.
+    """Put a chapter's picture under its title, or bring its words up to date.
 
     Args:
         path: The chapter's notebook.
@@ -91,7 +93,7 @@ def insert(path: Path) -> None:
         cell.source = source
     if not picture_cells(notebook):
         cell = nbformat.v4.new_markdown_cell(source, metadata={"tags": [TAG]})
-        notebook.cells.insert(1, cell)
+        notebook.cells.insert(PLACE, cell)
     text = normalise.as_text(normalise.normalised(notebook))
     path.write_text(text, encoding="utf-8")
 

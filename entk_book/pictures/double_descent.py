@@ -5,7 +5,16 @@ import math
 import numpy as np
 from torch import Tensor
 
-from entk_book.pictures.style import GREY, INK, MIST, NOTE, TRAINED, UNTRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    GREY,
+    INK,
+    MIST,
+    NOTE,
+    TRAINED,
+    UNTRAINED,
+    Canvas,
+    mixed,
+)
 from entk_book.studies import double_descent as study
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
@@ -73,7 +82,10 @@ def draw(canvas: Canvas) -> None:
     fresh = superposition.sample(2000, study.N_FEATURES, 0.9, seed=1000)
     course = hill(grid.sizes, grid.loss_on(fresh).median(0).values.tolist())
     canvas.headline("First it learns data, then features")
-    canvas.shapes([[(34, 434), (34, course[0][1]), *course, (766, course[-1][1]), (766, 434)]], "#E9EDF0")
+    canvas.shapes(
+        [[(34, 434), (34, course[0][1]), *course, (766, course[-1][1]), (766, 434)]],
+        "#E9EDF0",
+    )
     canvas.lines([[(34, course[0][1]), *course, (766, course[-1][1])]], INK, 3)
     for size, x in _SHOWN.items():
         plane(canvas, size, grid.networks[size][0], grid.data[size][0])

@@ -3,7 +3,15 @@
 import math
 from statistics import median
 
-from entk_book.pictures.style import GREY, INK, MIST, NOTE, TRAINED, UNTRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    GREY,
+    INK,
+    NOTE,
+    TRAINED,
+    UNTRAINED,
+    Canvas,
+    mixed,
+)
 from entk_book.studies import grammar_modes
 
 _LAYER = "attention 1"
@@ -46,17 +54,34 @@ def draw(canvas: Canvas) -> None:
     canvas.headline("The layer holds one noun, its kernel another")
     colors = {"dog": TRAINED, "cats": _DARK}
     for word, x in _WORDS:
-        canvas.text(x, _LINE, word, size=36, color=colors.get(word, INK), weight="bold" if word in colors else "normal")
+        canvas.text(
+            x,
+            _LINE,
+            word,
+            size=36,
+            color=colors.get(word, INK),
+            weight="bold" if word in colors else "normal",
+        )
     canvas.lines([[(_SLOT[0], _LINE + 6), (_SLOT[1], _LINE + 6)]], INK, 3)
     canvas.text(sum(_SLOT) / 2, _LINE - 4, "verb?", anchor="center", color=GREY)
     arc(canvas, 600, 162, -42, TRAINED)
     arc(canvas, 600, 450, 30, UNTRAINED)
     for x0, way, words in ((56, "probe", "in the layer"), (440, "kernel", "in its kernel")):
         canvas.text(x0, 285, words, weight="bold")
-        for i, (fact, noun, color) in enumerate((("subject", "dog", TRAINED), ("nearest noun", "cats", UNTRAINED))):
+        for i, (fact, noun, color) in enumerate(
+            (("subject", "dog", TRAINED), ("nearest noun", "cats", UNTRAINED))
+        ):
             y = 325 + 48 * i
             canvas.text(x0 + 58, y + 7, noun, anchor="right", color=colors[noun])
             canvas.lines([[(x0 + 72, y), (x0 + 272, y)]], "#E9EDF0", 22, cap="butt")
             share = 2 * scores[way, fact] - 1
-            canvas.lines([[(x0 + 72, y), (x0 + 72 + 200 * share, y)]], color, 22, cap="butt")
-    canvas.text(56, 428, "first attention layer; bars from guessing to certain", size=NOTE, color=GREY)
+            canvas.lines(
+                [[(x0 + 72, y), (x0 + 72 + 200 * share, y)]], color, 22, cap="butt"
+            )
+    canvas.text(
+        56,
+        428,
+        "first attention layer; bars from guessing to certain",
+        size=NOTE,
+        color=GREY,
+    )

@@ -3,7 +3,17 @@
 import numpy as np
 import torch
 
-from entk_book.pictures.style import CUT, GREY, INK, MIST, NOTE, PAPER, TRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    CUT,
+    GREY,
+    INK,
+    MIST,
+    NOTE,
+    PAPER,
+    TRAINED,
+    Canvas,
+    mixed,
+)
 from entk_book.studies import grokking as study
 from entk_book.studies.adders import MODULUS, WIDTH
 from entk_lib.toys.models import QuadraticMLP
@@ -68,14 +78,23 @@ def draw(canvas: Canvas) -> None:
         across = _LEFT - 44 * nearness + _STRIDE * np.arange(len(logs))
         line = np.stack([across, foot - _RISE * (logs - logs[-1])], 1)
         ridge(canvas, line, share_of_waves(spectrum.eigenvectors, waves)[_MODES])
-        canvas.text(line[0, 0] - 12, line[0, 1] + 6, str(step), anchor="right", size=NOTE, color=GREY)
+        canvas.text(
+            line[0, 0] - 12,
+            line[0, 1] + 6,
+            str(step),
+            anchor="right",
+            size=NOTE,
+            color=GREY,
+        )
         accuracy = adder.accuracy(network)["test"]
         middle = [(690 - 44 * nearness, foot - 4)]
         canvas.dots(middle, MIST, 12)
         if accuracy > 0.05:  # the area is what is right
             canvas.dots(middle, INK, 12 * accuracy**0.5)
         cliff = line[N_CLIFF - _MODES.start]
-    canvas.lines([[(cliff[0], cliff[1] - 20), (cliff[0], cliff[1] + 34)]], CUT, 2.5, dash=(3, 2))
+    canvas.lines(
+        [[(cliff[0], cliff[1] - 20), (cliff[0], cliff[1] + 34)]], CUT, 2.5, dash=(3, 2)
+    )
     canvas.text(cliff[0] + 2, 428, "the cliff is last", size=NOTE, color=CUT, weight="bold")
     canvas.text(690, 120, "new pairs", anchor="center", size=NOTE)
     canvas.text(690, 143, "right", anchor="center", size=NOTE)

@@ -3,11 +3,10 @@
 import numpy as np
 
 import entk_lib as entk
-from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, MIST, NOTE, PAPER, Canvas
-from entk_book.studies.adders import train_adders
+from entk_book.pictures.style import CUT, FAMILIES, INK, MIST, NOTE, PAPER, Canvas
+from entk_book.studies.adders import MODULUS, train_adders
 from entk_book.studies.layerwise import layer_kernels
 from entk_lib.toys.tasks import modular_addition
-from entk_book.studies.adders import MODULUS
 
 _N = 4 * MODULUS + 12
 _LEFT, _STEP = 170, 4.6
@@ -37,9 +36,19 @@ def draw(canvas: Canvas) -> None:
         middle = _LEFT + _STEP * (np.arange(_N - 1) + 0.5)
         strongest = np.where(held[0] > 0.5, 0, np.where(held[1] > 0.5, 1, 2))[1:]
         for kind, color in enumerate((_TOKENS, _LEARNED, MIST)):
-            bars = [[(x, foot), (x, foot - h)] for x, h, k in zip(middle, height, strongest) if k == kind]
+            bars = [
+                [(x, foot), (x, foot - h)]
+                for x, h, k in zip(middle, height, strongest, strict=True)
+                if k == kind
+            ]
             canvas.lines(bars, color, _STEP - 0.6, cap="butt")
-        canvas.text(_LEFT - 16, foot - 8, {"first":"layer 1","second":"layer 2","whole":"whole"}[name], anchor="right", weight="bold" if name=="whole" else "normal")
+        canvas.text(
+            _LEFT - 16,
+            foot - 8,
+            {"first": "layer 1", "second": "layer 2", "whole": "whole"}[name],
+            anchor="right",
+            weight="bold" if name == "whole" else "normal",
+        )
     for modes, words in ((28, "a, b"), (84, "a + b, a − b")):
         canvas.text(
             _LEFT + _STEP * modes, 396, words, size=NOTE + 1, color=PAPER, weight="bold",

@@ -9,7 +9,6 @@ from entk_book.pictures.style import (
     FAMILIES,
     GREY,
     INK,
-    LABEL,
     NOTE,
     TRAINED,
     UNTRAINED,
@@ -60,7 +59,9 @@ def torus(canvas: Canvas, values: np.ndarray) -> None:
             down = y * np.sin(_TILT) - z * np.cos(_TILT)
             near = y * np.cos(_TILT) + z * np.sin(_TILT)
             flat = np.stack([_MIDDLE[0] + x, _MIDDLE[1] + down], 1)
-            turn = np.cross(np.append(flat[2] - flat[0], 0), np.append(flat[3] - flat[1], 0))
+            turn = np.cross(
+                np.append(flat[2] - flat[0], 0), np.append(flat[3] - flat[1], 0)
+            )
             if turn[2] < 0:  # it faces us
                 level = round((values[a, b] + 1) / 2 * (_LEVELS - 1))
                 patches.append((near.mean(), level, flat))
@@ -91,20 +92,28 @@ def draw(canvas: Canvas) -> None:
         canvas: Where to draw.
     """
     (adder,) = train_adders([0])
-    spectra = [entk.ntk_spectrum(net, adder.x, k=140) for net in (adder.start, adder.network)]
+    spectra = [
+        entk.ntk_spectrum(net, adder.x, k=140) for net in (adder.start, adder.network)
+    ]
     canvas.headline("A sum is a wave around a torus")
     torus(canvas, wave_of_the_sum(eigenspaces(spectra[1])["second"]))
-    canvas.text(212, 428, "one mode, on all pairs (a, b)", anchor="center", size=NOTE, color=GREY)
+    canvas.text(
+        212, 428, "one mode, on all pairs (a, b)", anchor="center", size=NOTE, color=GREY
+    )
     left, step = 455, 2.3
     for stop in _STOPS:
         right = left + step * (stop - 1.5)
         canvas.lines([[(right, 128), (right, 396)]], CUT, 2, dash=(3, 3))
     for spectrum, color in zip(spectra, (UNTRAINED, TRAINED), strict=True):
         logs = (spectrum.eigenvalues[1:] / spectrum.eigenvalues[1]).log().tolist()
-        canvas.dots([(left + step * i, 165 - 92 * log) for i, log in enumerate(logs)], color, 3.5)
+        canvas.dots(
+            [(left + step * i, 165 - 92 * log) for i, log in enumerate(logs)], color, 3.5
+        )
     canvas.text(left + 64, 145, "a, b", color=FAMILIES["b"], weight="bold", anchor="center")
     canvas.text(left + 193, 190, "a + b", color=TRAINED, weight="bold", anchor="center")
     canvas.text(left + 193, 218, "a − b", color=TRAINED, weight="bold", anchor="center")
     canvas.text(left + 134, 306, "trained", size=NOTE, color=TRAINED)
     canvas.text(left + 8, 236, "untrained", size=NOTE, color=mixed(UNTRAINED, 0.75, INK))
-    canvas.text(left + 160, 428, "the kernel's spectrum", anchor="center", size=NOTE, color=GREY)
+    canvas.text(
+        left + 160, 428, "the kernel's spectrum", anchor="center", size=NOTE, color=GREY
+    )

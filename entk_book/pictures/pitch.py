@@ -1,8 +1,7 @@
-"""Chapter 10: Shepard's helix as an idea, in a pitch tracker, and out of one line of code."""
+"""Chapter 10: Shepard's helix: the idea, a pitch tracker, and one line of code."""
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from entk_book.pictures.style import GREY, INK, LABEL, TRAINED, UNTRAINED, Canvas, mixed
 from entk_book.studies.pitch import N_TONES, PER_OCTAVE, SEEDS, SOUNDS, kernels, pitches
@@ -38,7 +37,9 @@ def turned(one: Helix) -> np.ndarray:
     turn = tones[:, 0] + 1j * tones[:, 1]
     # Signs and the turn of modes are free: take those that go round with the idea.
     overlaps = [(c * turn.conj()).sum() for c in (circle, circle.conj())]
-    circle = max(zip(map(abs, overlaps), (circle, circle.conj()), strict=True), key=lambda p: p[0])[1]
+    circle = max(
+        zip(map(abs, overlaps), (circle, circle.conj()), strict=True), key=lambda p: p[0]
+    )[1]
     circle = circle * np.exp(-1j * np.angle((circle * turn.conj()).sum()))
     circle = circle / np.abs(circle).mean()
     up = one.line[:, 0].numpy()

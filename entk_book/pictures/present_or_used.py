@@ -3,8 +3,14 @@
 import numpy as np
 import torch
 
-from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, MIST, NOTE, TRAINED, Canvas, mixed
-from entk_book.studies import edit_records, edited_adders
+from entk_book.pictures.style import (
+    CUT,
+    MIST,
+    TRAINED,
+    Canvas,
+    mixed,
+)
+from entk_book.studies import edit_records
 from entk_book.studies.adders import MODULUS, Adder, train_adders
 from entk_lib.toys.tasks import modular_addition
 
@@ -39,12 +45,19 @@ def square(canvas: Canvas, x0: float, right: np.ndarray) -> None:
         right: By pair.
     """
     side = _SIDE * MODULUS
-    canvas.lines([[(x0, _Y + side / 2), (x0 + side, _Y + side / 2)]], mixed(TRAINED, 0.75), side, cap="butt")
+    canvas.lines(
+        [[(x0, _Y + side / 2), (x0 + side, _Y + side / 2)]],
+        mixed(TRAINED, 0.75),
+        side,
+        cap="butt",
+    )
     runs = []
     for row, wrong in enumerate(~right):
         edges = np.flatnonzero(np.diff(np.r_[0, wrong.astype(int), 0]))
         y = _Y + _SIDE * (row + 0.5)
-        runs += [[(x0 + _SIDE * i, y), (x0 + _SIDE * j, y)] for i, j in edges.reshape(-1, 2)]
+        runs += [
+            [(x0 + _SIDE * i, y), (x0 + _SIDE * j, y)] for i, j in edges.reshape(-1, 2)
+        ]
     canvas.lines(runs, CUT, _SIDE, cap="butt")
 
 
@@ -60,10 +73,12 @@ def struck(canvas: Canvas, x0: float, y0: float, slope: int) -> None:
     side, stripes = 44, []
     for shift in (-22, 0, 22):
         low = max(0, -shift)
-        ends = np.array([[shift + low, low], [min(side, shift + side), min(side, side - shift)]])
+        ends = np.array(
+            [[shift + low, low], [min(side, shift + side), min(side, side - shift)]]
+        )
         if slope < 0:
             ends[:, 0] = side - ends[:, 0]
-        stripes.append(ends + (x0, y0))
+        stripes.append(ends + np.array([x0, y0]))
     canvas.box(x0, y0, side, side, edge=MIST, radius=4)
     canvas.lines(stripes, TRAINED, 7, cap="butt")
     canvas.lines([[(x0 - 8, y0 + side / 2), (x0 + side + 8, y0 + side / 2)]], CUT, 5)

@@ -1,6 +1,14 @@
 """A scheme: the Jacobian times its transpose."""
 
-from entk_book.pictures.style import GREY, INK, LABEL, MIST, NOTE, TRAINED, UNTRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    GREY,
+    INK,
+    NOTE,
+    TRAINED,
+    UNTRAINED,
+    Canvas,
+    mixed,
+)
 
 HEIGHT = 360
 _ROW, _TOP, _C = 26, 110, 3  # three outputs, three inputs

@@ -1,6 +1,6 @@
 """A scheme: flattened, averaged, mean output."""
 
-from entk_book.pictures.style import GREY, INK, MIST, NOTE, TRAINED, Canvas, mixed
+from entk_book.pictures.style import GREY, INK, NOTE, TRAINED, Canvas, mixed
 
 HEIGHT = 330
 _SIDE, _TOP, _C = 46, 120, 3

@@ -1,6 +1,15 @@
 """A scheme: how a layer's rule is trusted."""
 
-from entk_book.pictures.style import CUT, GREEN, GREY, INK, MIST, NOTE, TRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    CUT,
+    GREEN,
+    GREY,
+    INK,
+    NOTE,
+    TRAINED,
+    Canvas,
+    mixed,
+)
 
 HEIGHT = 330
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, MIST, NOTE, Canvas, mixed
+from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, NOTE, Canvas
 
-HEIGHT = 400
-_SIDE = 20
+HEIGHT = 356
+_SIDE = 18
 _A, _B = FAMILIES["sum"], FAMILIES["b"]
 _MIXED = tuple((k % 4 + 1) / 5 for k in range(12))
 
@@ -37,21 +37,22 @@ def draw(canvas: Canvas) -> None:
     Args:
         canvas: Where to draw.
     """
-    canvas.text(34, 52, "two stages", weight="bold")
-    canvas.text(34, 242, "all at once", weight="bold")
-    first = (1, 0.9, 0.9, 0.8, 0.9, 0.25, 0.75, 0, 0.1, 0.1, 0.1, 0.2)
-    second = (1, 1, 1, 1, 1, 0.25, 0.75, 0, 0, 0, 0, 0)
-    for y0 in (74, 264):
+    once = (1, 0.9, 0.9, 0.8, 0.9, 0.25, 0.75, 0, 0.1, 0.1, 0.1, 0.2)
+    twice = (1, 1, 1, 1, 1, 0.25, 0.75, 0, 0, 0, 0, 0)
+    for y0, words in ((80, "two stages"), (252, "all at once")):
+        canvas.text(34, y0 - 22, words, weight="bold")
         row(canvas, 34, y0, _MIXED)
         canvas.text(34, y0 + 72, "mixed modes", size=NOTE, color=GREY)
-    row(canvas, 294, 74, first)
-    row(canvas, 554, 74, second)
-    row(canvas, 554, 264, (1,) * 6 + (0,) * 6)
-    canvas.lines([[(293 + 6 * _SIDE - 1, 66), (293 + 6 * _SIDE - 1, 126)]], INK, 2.5)
-    canvas.arrow([(258, 160), (292, 160)], GREY)
-    canvas.text(300, 167, "one graph halves,", size=NOTE, color=GREY)
-    canvas.text(300, 191, "then the other", size=NOTE, color=GREY)
-    canvas.text(554 + 6 * _SIDE, 156, "these stay mixed", size=NOTE, color=CUT, anchor="center")
-    canvas.arrow([(290, 286), (536, 286)], INK)
-    canvas.text(413, 272, "every graph votes", size=NOTE, color=GREY, anchor="center")
-    canvas.text(554 + 6 * _SIDE, 336, "waves, one by one", size=NOTE, color=GREY, anchor="center")
+    row(canvas, 292, 80, once)
+    row(canvas, 550, 80, twice)
+    row(canvas, 550, 252, (1,) * 6 + (0,) * 6)
+    half = 292 + 6 * _SIDE - 1.5
+    canvas.lines([[(half, 70), (half, 134)]], INK, 2.5)
+    for start in (250, 508):
+        canvas.arrow([(start + 4, 102), (start + 36, 102)])
+    canvas.arrow([(256, 274), (542, 274)])
+    canvas.text(292, 152, "halved by one graph", size=NOTE, color=GREY)
+    canvas.text(550, 152, "then by the other:", size=NOTE, color=GREY)
+    canvas.text(550, 176, "two stay mixed", size=NOTE, color=CUT)
+    canvas.text(399, 262, "every graph at once", size=NOTE, color=GREY, anchor="center")
+    canvas.text(550, 324, "waves, each by itself", size=NOTE, color=GREY)

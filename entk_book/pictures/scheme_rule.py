@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from entk_book.pictures.style import GREY, INK, MIST, NOTE, TRAINED, UNTRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    GREY,
+    INK,
+    NOTE,
+    TRAINED,
+    UNTRAINED,
+    Canvas,
+    mixed,
+)
 
 HEIGHT = 400
 _SIDE, _N = 16, 6

@@ -5,11 +5,14 @@ A unit is a pixel of a picture 800 pixels wide; ``y`` goes down, as on a screen.
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from typing import Any
 from xml.sax.saxutils import escape
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib import colors
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, PathPatch
@@ -24,7 +27,7 @@ TRAINED, UNTRAINED, CUT = BLUE, ORANGE, VERMILION
 FAMILIES = {"a": SKY, "b": GREEN, "sum": BLUE, "difference": PURPLE}
 HEADLINE, LABEL, NOTE = 31, 23, 19
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "entk",
     "path.simplify": False,
@@ -52,12 +55,29 @@ class Canvas:
         self._axes.set(xlim=(0, width), ylim=(height, 0))
         self._axes.axis("off")
         self._order = 0
+        self._scale, self._shift = 1.0, np.zeros(2)
         if ground:
             self.box(1, 1, width - 2, height - 2, fill=PAPER, edge=MIST, radius=14)
 
     def _next(self) -> int:
         self._order += 1
         return self._order
+
+    @contextmanager
+    def placed(self, x: float, y: float, scale: float) -> Generator[None]:
+        """Draw lines and shapes elsewhere, larger or smaller.
+
+        Args:
+            x: Where the sheet's left side comes to lie.
+            y: Where its upper side does.
+            scale: Of lengths and widths.
+        """
+        before = self._scale, self._shift
+        self._scale, self._shift = scale, np.array([x, y])
+        try:
+            yield
+        finally:
+            self._scale, self._shift = before
 
     def headline(self, text: str) -> None:
         """The one sentence of the picture, at the top.
@@ -116,14 +136,14 @@ class Canvas:
             dash: Lengths on and off, in units of the width. ``None``: not dashed.
             cap: ``"round"`` or ``"butt"``.
         """
-        path = _path(lines, closed=False)
+        path = self._path(lines, closed=False)
         if path is not None:
             style = (0, dash) if dash else "-"
             self._axes.add_patch(
                 PathPatch(
-                    path, fill=False, edgecolor=color, linewidth=width, alpha=alpha,
-                    linestyle=style, capstyle=cap, joinstyle="round", clip_on=False,
-                    zorder=self._next(),
+                    path, fill=False, edgecolor=color, linewidth=width * self._scale,
+                    alpha=alpha, linestyle=style, capstyle=cap, joinstyle="round",
+                    clip_on=False, zorder=self._next(),
                 )
             )  # fmt: skip
 
@@ -145,16 +165,19 @@ class Canvas:
             edge: Colour of the outline.
             width: Of the outline.
         """
-        path = _path(shapes, closed=True)
+        path = self._path(shapes, closed=True)
         if path is not None:
             self._axes.add_patch(
                 PathPatch(
-                    path, facecolor=fill, edgecolor=edge, linewidth=width, alpha=alpha,
+                    path, facecolor=fill, edgecolor=edge, alpha=alpha,
+                    linewidth=width * self._scale,
                     joinstyle="round", clip_on=False, zorder=self._next(),
                 )
             )  # fmt: skip
 
-    def dots(self, points: Points, color: str, radius: float = 4, *, alpha: float = 1) -> None:
+    def dots(
+        self, points: Points, color: str, radius: float = 4, *, alpha: float = 1
+    ) -> None:
         """Round dots, all in one path: strokes of next to no length with round ends.
 
         Args:
@@ -220,6 +243,17 @@ class Canvas:
             )
         )  # fmt: skip
 
+    def _path(self, lines: Iterable[Points], *, closed: bool) -> Path | None:
+        corners, codes = [], []
+        for line in lines:
+            points = [tuple(point) for point in line]
+            corners += points + points[:1] * closed
+            codes += [Path.MOVETO] + [Path.LINETO] * (len(points) - 1)
+            codes += [Path.CLOSEPOLY] * closed
+        if not corners:
+            return None
+        return Path(self._shift + self._scale * np.array(corners, dtype=float), codes)
+
     def svg(self, title: str, description: str) -> str:
         """The sheet as SVG: the same bytes each time, its text as text.
 
@@ -264,18 +298,9 @@ def mixed(color: str, share: float, ground: str = PAPER) -> str:
     Returns:
         As ``#rrggbb``.
     """
-    parts = np.array(mpl.colors.to_rgb(color)), np.array(mpl.colors.to_rgb(ground))
-    return mpl.colors.to_hex(share * parts[0] + (1 - share) * parts[1])
-
-
-def _path(lines: Iterable[Points], *, closed: bool) -> Path | None:
-    corners, codes = [], []
-    for line in lines:
-        points = [tuple(point) for point in line]
-        corners += points + points[:1] * closed
-        codes += [Path.MOVETO] + [Path.LINETO] * (len(points) - 1)
-        codes += [Path.CLOSEPOLY] * closed
-    return Path(corners, codes) if corners else None
+    pairs = zip(colors.to_rgb(color), colors.to_rgb(ground), strict=True)
+    red, green, blue = (share * one + (1 - share) * other for one, other in pairs)
+    return colors.to_hex((red, green, blue))
 
 
 def _tidy(svg: str, size: tuple[int, int], title: str, description: str) -> str:
@@ -286,7 +311,7 @@ def _tidy(svg: str, size: tuple[int, int], title: str, description: str) -> str:
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), body)
     body = re.sub(r"font-family: [^;]*", "font-family: sans-serif", body)
-    body = re.sub(r' (clip-path|transform="rotate\(-0 |id)="?[^"]*"', "", body)
+    body = re.sub(r' ((clip-path|id)=|transform="rotate\(-0 )"?[^"]*"', "", body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     body = re.sub(r"\s*\b([MLQC]) ", r"\1", body).replace("\nz\n", "z")
     width, height = size

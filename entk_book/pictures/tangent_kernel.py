@@ -6,7 +6,17 @@ import torch
 from torch import Tensor
 
 import entk_lib as entk
-from entk_book.pictures.style import CUT, GREY, INK, MIST, NOTE, TRAINED, UNTRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    CUT,
+    GREY,
+    INK,
+    MIST,
+    NOTE,
+    TRAINED,
+    UNTRAINED,
+    Canvas,
+    mixed,
+)
 from entk_book.studies.tangent_kernel import on_circle
 from entk_lib.toys.models import ReLUNetwork
 
@@ -27,10 +37,8 @@ def mosaic(canvas: Canvas, x0: float, table: Tensor, side: float) -> None:
     scaled = table / table.abs().quantile(0.98)
     levels = (scaled.clamp(-1, 1) * _LEVELS).round().int()
     rows, columns = levels.shape
-    canvas.shapes(
-        [[(x0 + side * i, _TOP + _SIDE * j) for i, j in ((0, 0), (columns, 0), (columns, rows), (0, rows))]],
-        "#F2F4F6",
-    )  # fmt: skip
+    right, foot = x0 + side * columns, _TOP + _SIDE * rows
+    canvas.shapes([[(x0, _TOP), (right, _TOP), (right, foot), (x0, foot)]], "#F2F4F6")
     for level in sorted(set(levels.flatten().tolist()) - {0}):
         color = mixed(TRAINED if level > 0 else UNTRAINED, abs(level) / _LEVELS)
         runs = []
@@ -79,7 +87,7 @@ def draw(canvas: Canvas) -> None:
     first, _ = entk.jacobian(network, x).values()
     kernel = entk.empirical_ntk(network, x)
     values = (entk.kernel_spectrum(kernel).eigenvalues / kernel.trace()).tolist()
-    weights = network.layers[0].weight.detach()
+    weights = network.get_parameter("layers.0.weight").detach()
     order = torch.atan2(weights[:, 1], weights[:, 0]).argsort()
     some = order[:: _WIDTH // _N_COLUMNS][:_N_COLUMNS]
     canvas.headline("From derivatives to a spectrum")

@@ -1,14 +1,8 @@
 """Chapter 6: nine tensors along a Transformer's wires, and what their modes hold."""
 
-import torch
-
 from entk_book.pictures.style import (
-    CUT,
     FAMILIES,
-    GREY,
-    INK,
     MIST,
-    NOTE,
     TRAINED,
     Canvas,
 )
@@ -31,7 +25,11 @@ _PLACES = {
     "mlp_out": ("MLP out", 551, 300),
     "unembedding": ("unembedding", 699, 225),
 }
-_COLORS = {"sum": FAMILIES["sum"], "symmetric": FAMILIES["b"], "antisymmetric": FAMILIES["difference"]}
+_COLORS = {
+    "sum": FAMILIES["sum"],
+    "symmetric": FAMILIES["b"],
+    "antisymmetric": FAMILIES["difference"],
+}
 
 
 def draw(canvas: Canvas) -> None:
@@ -46,10 +44,19 @@ def draw(canvas: Canvas) -> None:
     spectra = study.layer_spectra(model, x, list(_PLACES))
     canvas.headline("The sum comes first only at the end")
     wires = [
-        ("token_embedding", "query"), ("token_embedding", "key"), ("token_embedding", "value"),
-        ("position_embedding", "query"), ("position_embedding", "key"), ("position_embedding", "value"),
-        ("query", "attention_output"), ("key", "attention_output"), ("value", "attention_output"),
-        ("attention_output", "mlp_in"), ("attention_output","unembedding"), ("mlp_in", "mlp_out"), ("mlp_out", "unembedding"),
+        ("token_embedding", "query"),
+        ("token_embedding", "key"),
+        ("token_embedding", "value"),
+        ("position_embedding", "query"),
+        ("position_embedding", "key"),
+        ("position_embedding", "value"),
+        ("query", "attention_output"),
+        ("key", "attention_output"),
+        ("value", "attention_output"),
+        ("attention_output", "mlp_in"),
+        ("attention_output", "unembedding"),
+        ("mlp_in", "mlp_out"),
+        ("mlp_out", "unembedding"),
     ]
     for start, end in wires:
         (_, x0, y0), (_, x1, y1) = _PLACES[start], _PLACES[end]
@@ -70,6 +77,10 @@ def draw(canvas: Canvas) -> None:
             tiles[color].append([(at, y0 + 16), (at + _STEP - 1.6, y0 + 16)])
         for color, some in tiles.items():
             canvas.lines(some, color, 24, cap="butt")
-    for x0, words, color in ((34, "a and b alike", FAMILIES["b"]), (250, "the sum a + b", TRAINED), (466, "a against b", FAMILIES["difference"])):
+    for x0, words, color in (
+        (34, "a and b alike", FAMILIES["b"]),
+        (250, "the sum a + b", TRAINED),
+        (466, "a against b", FAMILIES["difference"]),
+    ):
         canvas.lines([[(x0, 412), (x0 + 20, 412)]], color, 20, cap="butt")
         canvas.text(x0 + 30, 419, words, size=21)

@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 import entk_lib as entk
-from entk_book.pictures.style import GREY, INK, LABEL, NOTE, TRAINED, UNTRAINED, Canvas, mixed
+from entk_book.pictures.style import (
+    GREY,
+    INK,
+    TRAINED,
+    UNTRAINED,
+    Canvas,
+    mixed,
+)
 from entk_book.studies import without_the_group as study
 from entk_book.studies.adders import train_adders
 
@@ -44,7 +51,11 @@ def star(canvas: Canvas, x0: float, held: Tensor, color: str) -> None:
     canvas.lines([[(x0, _Y), end] for end in rim], mixed(GREY, 0.25), 1.5)
     units = (1.05 * _RADIUS * held @ places).tolist()
     canvas.dots([(x0 + x, _Y + y) for x, y in units], color, 3.2, alpha=0.6)
-    canvas.dots([(x0 + 1.08 * _RADIUS * x, _Y + 1.08 * _RADIUS * y) for x, y in places.tolist()], INK, 5.5)
+    canvas.dots(
+        [(x0 + 1.08 * _RADIUS * x, _Y + 1.08 * _RADIUS * y) for x, y in places.tolist()],
+        INK,
+        5.5,
+    )
 
 
 def draw(canvas: Canvas) -> None:

@@ -12,7 +12,7 @@ _LIGHT = "#F2F5F7"  # a name on dark ground
 _BARS = (1, 0.97, 0.6, 0.56, 0.14)
 
 
-def icon(canvas: Canvas, x: float, y: float, side: float) -> None:
+def icon(canvas: Canvas, x: int | float, y: int | float, side: int | float) -> None:
     """The icon: a spectrum with two cliffs, white on blue.
 
     Args:

@@ -90,6 +90,6 @@ def draw(canvas: Canvas) -> None:
     for size, x in _SHOWN.items():
         plane(canvas, size, grid.networks[size][0], grid.data[size][0])
         canvas.text(x, 302, f"{size:,} samples", anchor="center", weight="bold")
-    for x, words, color in ((262, "data", UNTRAINED), (538, "features", TRAINED)):
+    for x, words, color in ((270, "data", UNTRAINED), (524, "features", TRAINED)):
         canvas.text(x, 110, words, anchor="center", color=mixed(color, 0.8, INK))
     canvas.text(400, 422, "test loss", anchor="center", size=NOTE, color=GREY)

@@ -20,7 +20,9 @@ _SLOT, _LINE = (560, 700), 168
 _DARK = mixed(UNTRAINED, 0.75, INK)
 
 
-def arc(canvas: Canvas, start: float, end: float, depth: float, color: str) -> None:
+def arc(
+    canvas: Canvas, start: int | float, end: int | float, depth: int | float, color: str
+) -> None:
     """An arrow in an arc, under the words or over them.
 
     Args:

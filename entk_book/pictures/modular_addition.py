@@ -73,7 +73,7 @@ def torus(canvas: Canvas, values: np.ndarray) -> None:
             canvas.shapes(some, color, edge=color, width=0.7)
 
 
-def shade(value: float) -> str:
+def shade(value: int | float) -> str:
     """From pale to deep blue.
 
     Args:

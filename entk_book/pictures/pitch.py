@@ -48,7 +48,7 @@ def turned(one: Helix) -> np.ndarray:
     return np.stack([circle.real, circle.imag, up], 1)
 
 
-def drawn(canvas: Canvas, x0: float, points: np.ndarray, color: str) -> None:
+def drawn(canvas: Canvas, x0: int | float, points: np.ndarray, color: str) -> None:
     """A helix seen from a little above; the lowest note of each octave is marked.
 
     Args:

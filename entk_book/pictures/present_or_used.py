@@ -36,7 +36,7 @@ def right_without(adder: Adder, family: str) -> np.ndarray:
     return right.reshape(MODULUS, MODULUS).numpy()
 
 
-def square(canvas: Canvas, x0: float, right: np.ndarray) -> None:
+def square(canvas: Canvas, x0: int | float, right: np.ndarray) -> None:
     """The square of all pairs: right ones blue, wrong ones vermilion.
 
     Args:
@@ -61,7 +61,7 @@ def square(canvas: Canvas, x0: float, right: np.ndarray) -> None:
     canvas.lines(runs, CUT, _SIDE, cap="butt")
 
 
-def struck(canvas: Canvas, x0: float, y0: float, slope: int) -> None:
+def struck(canvas: Canvas, x0: int | float, y0: int | float, slope: int) -> None:
     """A small tile of a wave, struck through.
 
     Args:

@@ -8,6 +8,7 @@ from entk_book.pictures.style import (
     UNTRAINED,
     Canvas,
     mixed,
+    tile,
 )
 
 HEIGHT = 360
@@ -49,13 +50,8 @@ def draw(canvas: Canvas) -> None:
             color = _COLORS[i // _C] if same else GREY
             x, y = right + _ROW * j, _TOP + _ROW * i
             share = 0.8 if i == j else 0.4 if same else 0.16
-            canvas.shapes([_tile(x, y)], mixed(color, share))
+            canvas.shapes([tile(x + 1, y + 1, _ROW - 3, _ROW - 3)], mixed(color, share))
     ends = [right + _C * _ROW * k for k in (1, 2)]
     down = [_TOP + _C * _ROW * k for k in (1, 2)]
     canvas.lines([[(x, _TOP), (x, _TOP + high)] for x in ends], INK, 2)
     canvas.lines([[(right, y), (right + high, y)] for y in down], INK, 2)
-
-
-def _tile(x: float, y: float) -> list[tuple[float, float]]:
-    side = _ROW - 2
-    return [(x + 1, y + 1), (x + side, y + 1), (x + side, y + side), (x + 1, y + side)]

@@ -6,7 +6,7 @@ HEIGHT = 330
 _SIDE, _TOP, _C = 46, 120, 3
 
 
-def block(canvas: Canvas, x0: float, used: str) -> None:
+def block(canvas: Canvas, x0: int | float, used: str) -> None:
     """A block of the kernel, for one pair of inputs.
 
     Args:

@@ -14,7 +14,9 @@ from entk_book.pictures.style import (
 HEIGHT = 330
 
 
-def card(canvas: Canvas, x: float, y: float, words: tuple[str, str], color: str) -> None:
+def card(
+    canvas: Canvas, x: int | float, y: int | float, words: tuple[str, str], color: str
+) -> None:
     """A box with a name and a line below it.
 
     Args:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, NOTE, Canvas
+from entk_book.pictures.style import CUT, FAMILIES, GREY, INK, NOTE, Canvas, tile
 
 HEIGHT = 356
 _SIDE = 18
@@ -10,7 +10,9 @@ _A, _B = FAMILIES["sum"], FAMILIES["b"]
 _MIXED = tuple((k % 4 + 1) / 5 for k in range(12))
 
 
-def row(canvas: Canvas, x0: float, y0: float, shares: Sequence[float]) -> None:
+def row(
+    canvas: Canvas, x0: int | float, y0: int | float, shares: Sequence[int | float]
+) -> None:
     """Modes as tiles, each filled from below by how much of it belongs to one family.
 
     Args:
@@ -20,15 +22,10 @@ def row(canvas: Canvas, x0: float, y0: float, shares: Sequence[float]) -> None:
         shares: Of the first family, one a mode.
     """
     for k, share in enumerate(shares):
-        x, high = x0 + _SIDE * k, 44
-        canvas.shapes([_tile(x, y0, high)], _B)
+        x, wide, high = x0 + _SIDE * k, _SIDE - 3, 44
+        canvas.shapes([tile(x, y0, wide, high)], _B)
         if share > 0:
-            canvas.shapes([_tile(x, y0 + high * (1 - share), high * share)], _A)
-
-
-def _tile(x: float, y: float, high: float) -> list[tuple[float, float]]:
-    wide = _SIDE - 3
-    return [(x, y), (x + wide, y), (x + wide, y + high), (x, y + high)]
+            canvas.shapes([tile(x, y0 + high * (1 - share), wide, high * share)], _A)
 
 
 def draw(canvas: Canvas) -> None:

@@ -10,13 +10,16 @@ from entk_book.pictures.style import (
     UNTRAINED,
     Canvas,
     mixed,
+    tile,
 )
 
 HEIGHT = 400
 _SIDE, _N = 16, 6
 
 
-def table(canvas: Canvas, x0: float, y0: float, values: np.ndarray, color: str) -> None:
+def table(
+    canvas: Canvas, x0: int | float, y0: int | float, values: np.ndarray, color: str
+) -> None:
     """A square table over the inputs.
 
     Args:
@@ -29,9 +32,8 @@ def table(canvas: Canvas, x0: float, y0: float, values: np.ndarray, color: str) 
     for i in range(_N):
         for j in range(_N):
             x, y = x0 + _SIDE * j, y0 + _SIDE * i
-            corners = [(x, y), (x + _SIDE, y), (x + _SIDE, y + _SIDE), (x, y + _SIDE)]
             fill = mixed(color, 0.1 + 0.9 * min(1.0, float(values[i, j])))
-            canvas.shapes([corners], fill, edge="#ffffff", width=1)
+            canvas.shapes([tile(x, y, _SIDE, _SIDE)], fill, edge="#ffffff", width=1)
 
 
 def gram(seed: int) -> np.ndarray:

@@ -36,7 +36,7 @@ _SETTINGS: Any = {
 }
 _NUMBER = re.compile(r"-?\d+\.\d+")
 
-Points = np.ndarray | Sequence[Sequence[float]]
+Points = np.ndarray | Sequence[Any]  # pairs of numbers
 
 
 class Canvas:
@@ -64,7 +64,7 @@ class Canvas:
         return self._order
 
     @contextmanager
-    def placed(self, x: float, y: float, scale: float) -> Generator[None]:
+    def placed(self, x: int | float, y: int | float, scale: int | float) -> Generator[None]:
         """Draw lines and shapes elsewhere, larger or smaller.
 
         Args:
@@ -89,15 +89,15 @@ class Canvas:
 
     def text(
         self,
-        x: float,
-        y: float,
+        x: int | float,
+        y: int | float,
         text: str,
         *,
-        size: float = LABEL,
+        size: int | float = LABEL,
         color: str = INK,
         weight: str = "normal",
         anchor: str = "left",
-        turned: float = 0,
+        turned: int | float = 0,
     ) -> None:
         """Words, their baseline at ``y``.
 
@@ -120,10 +120,10 @@ class Canvas:
         self,
         lines: Iterable[Points],
         color: str = INK,
-        width: float = 2,
+        width: int | float = 2,
         *,
-        alpha: float = 1,
-        dash: tuple[float, ...] | None = None,
+        alpha: int | float = 1,
+        dash: tuple[int, ...] | None = None,
         cap: str = "round",
     ) -> None:
         """Polylines, all in one path.
@@ -152,9 +152,9 @@ class Canvas:
         shapes: Iterable[Points],
         fill: str,
         *,
-        alpha: float = 1,
+        alpha: int | float = 1,
         edge: str = "none",
-        width: float = 1,
+        width: int | float = 1,
     ) -> None:
         """Polygons, all in one path.
 
@@ -176,7 +176,7 @@ class Canvas:
             )  # fmt: skip
 
     def dots(
-        self, points: Points, color: str, radius: float = 4, *, alpha: float = 1
+        self, points: Points, color: str, radius: int | float = 4, *, alpha: int | float = 1
     ) -> None:
         """Round dots, all in one path: strokes of next to no length with round ends.
 
@@ -190,7 +190,11 @@ class Canvas:
         self.lines(ends, color, 2 * radius, alpha=alpha)
 
     def arrow(
-        self, points: Points, color: str = INK, width: float = 2.5, head: float = 9
+        self,
+        points: Points,
+        color: str = INK,
+        width: int | float = 2.5,
+        head: int | float = 9,
     ) -> None:
         """A line with a head at its end.
 
@@ -213,15 +217,15 @@ class Canvas:
 
     def box(
         self,
-        x: float,
-        y: float,
-        width: float,
-        height: float,
+        x: int | float,
+        y: int | float,
+        width: int | float,
+        height: int | float,
         *,
         fill: str = PAPER,
         edge: str = INK,
-        line: float = 1.5,
-        radius: float = 8,
+        line: int | float = 1.5,
+        radius: int | float = 8,
     ) -> None:
         """A rectangle with round corners.
 
@@ -270,7 +274,7 @@ class Canvas:
             self.figure.savefig(out, format="svg", metadata=nothing, facecolor="none")
         return _tidy(out.getvalue(), self.size, title, description)
 
-    def png(self, scale: float = 1) -> bytes:
+    def png(self, scale: int | float = 1) -> bytes:
         """The sheet as a picture of points.
 
         Args:
@@ -287,7 +291,24 @@ class Canvas:
         return out.getvalue()
 
 
-def mixed(color: str, share: float, ground: str = PAPER) -> str:
+def tile(
+    x: int | float, y: int | float, width: int | float, height: int | float
+) -> np.ndarray:
+    """The corners of a rectangle.
+
+    Args:
+        x: Of its left side.
+        y: Of its upper side.
+        width: Of the rectangle.
+        height: Of the rectangle.
+
+    Returns:
+        Four rows.
+    """
+    return np.array([(x, y), (x + width, y), (x + width, y + height), (x, y + height)])
+
+
+def mixed(color: str, share: int | float, ground: str = PAPER) -> str:
     """A colour thinned with the ground.
 
     Args:

@@ -16,6 +16,7 @@ from entk_book.pictures.style import (
     UNTRAINED,
     Canvas,
     mixed,
+    tile,
 )
 from entk_book.studies.tangent_kernel import on_circle
 from entk_lib.toys.models import ReLUNetwork
@@ -25,7 +26,7 @@ _TOP, _SIDE, _LEVELS = 126, 11, 4
 _TWO = 3, 6  # rows that are shown to make one entry
 
 
-def mosaic(canvas: Canvas, x0: float, table: Tensor, side: float) -> None:
+def mosaic(canvas: Canvas, x0: int | float, table: Tensor, side: int | float) -> None:
     """A table of numbers as tiles: blue above zero, orange below.
 
     Args:
@@ -37,8 +38,7 @@ def mosaic(canvas: Canvas, x0: float, table: Tensor, side: float) -> None:
     scaled = table / table.abs().quantile(0.98)
     levels = (scaled.clamp(-1, 1) * _LEVELS).round().int()
     rows, columns = levels.shape
-    right, foot = x0 + side * columns, _TOP + _SIDE * rows
-    canvas.shapes([[(x0, _TOP), (right, _TOP), (right, foot), (x0, foot)]], "#F2F4F6")
+    canvas.shapes([tile(x0, _TOP, side * columns, _SIDE * rows)], "#F2F4F6")
     for level in sorted(set(levels.flatten().tolist()) - {0}):
         color = mixed(TRAINED if level > 0 else UNTRAINED, abs(level) / _LEVELS)
         runs = []
@@ -51,7 +51,7 @@ def mosaic(canvas: Canvas, x0: float, table: Tensor, side: float) -> None:
         canvas.lines(runs, color, _SIDE, cap="butt")
 
 
-def frame(canvas: Canvas, x0: float, row: int, width: float) -> None:
+def frame(canvas: Canvas, x0: int | float, row: int, width: int | float) -> None:
     """A frame around some tiles of a row.
 
     Args:

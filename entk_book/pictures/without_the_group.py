@@ -20,23 +20,24 @@ from entk_book.studies.adders import train_adders
 _RADIUS, _Y, _N_FAMILIES = 150, 240, 14
 
 
-def votes(basis: Tensor, units: Tensor) -> Tensor:
+def votes(basis: Tensor, units: Tensor, count: int | None) -> Tensor:
     """How each unit's energy is spread over the families that the units themselves make.
 
     Args:
         basis: An eigenspace.
         units: What each unit does, on all pairs.
+        count: Of the families. ``None``: as many as are found.
 
     Returns:
         One row a unit, one column a family; rows add up to 1.
     """
-    found = entk.find_families(basis, units, count=_N_FAMILIES, n_surrogates=1)
+    found = entk.find_families(basis, units, count=count, n_surrogates=1)
     energies = [(base.T @ units).square().sum(0) for base in found.bases]
     held = torch.stack(energies, 1)
     return held / held.sum(1, keepdim=True)
 
 
-def star(canvas: Canvas, x0: float, held: Tensor, color: str) -> None:
+def star(canvas: Canvas, x0: int | float, held: Tensor, color: str) -> None:
     """Each unit at the mean of fourteen places on a circle, weighed by its votes.
 
     Args:
@@ -66,11 +67,11 @@ def draw(canvas: Canvas) -> None:
     """
     (adder,) = train_adders([40])
     canvas.headline("Ask the neurons: they know the families")
-    for x0, network, color, words in (
-        (210, adder.start, UNTRAINED, "untrained"),
-        (590, adder.network, TRAINED, "trained: 14 families"),
+    for x0, network, color, count, words in (
+        (210, adder.start, UNTRAINED, _N_FAMILIES, "untrained"),
+        (590, adder.network, TRAINED, None, "trained: 14 families"),
     ):
         basis = study.spaces_of(network, adder.x)["first"]
         units = study.neurons(network, adder.x)["first"]
-        star(canvas, x0, votes(basis, units), color)
+        star(canvas, x0, votes(basis, units, count), color)
         canvas.text(x0, 432, words, anchor="center")

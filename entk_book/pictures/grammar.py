@@ -53,7 +53,7 @@ def draw(canvas: Canvas) -> None:
         for way in ("probe", "kernel")
         for fact in ("subject", "nearest noun")
     }
-    canvas.headline("The layer holds one noun, its kernel another")
+    canvas.headline("A layer and its kernel disagree")
     colors = {"dog": TRAINED, "cats": _DARK}
     for word, x in _WORDS:
         canvas.text(

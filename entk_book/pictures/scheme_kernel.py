@@ -47,9 +47,9 @@ def draw(canvas: Canvas) -> None:
     for i in range(n_rows):
         for j in range(n_rows):
             same = i // _C == j // _C
-            color = _COLORS[i // _C] if same else GREY
+            color = mixed(_COLORS[i // _C], 0.5, _COLORS[j // _C])
             x, y = right + _ROW * j, _TOP + _ROW * i
-            share = 0.8 if i == j else 0.4 if same else 0.16
+            share = 0.85 if i == j else 0.5 if same else 0.22
             canvas.shapes([tile(x + 1, y + 1, _ROW - 3, _ROW - 3)], mixed(color, share))
     ends = [right + _C * _ROW * k for k in (1, 2)]
     down = [_TOP + _C * _ROW * k for k in (1, 2)]

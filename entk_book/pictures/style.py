@@ -34,6 +34,8 @@ _SETTINGS: Any = {
     "font.family": "sans-serif",
     "text.parse_math": False,
 }
+# Any sans-serif will do; narrow ones come first, so that words fit.
+_FONTS = "Helvetica, Arial, sans-serif"
 _NUMBER = re.compile(r"-?\d+\.\d+")
 
 Points = np.ndarray | Sequence[Any]  # pairs of numbers
@@ -83,7 +85,7 @@ class Canvas:
         """The one sentence of the picture, at the top.
 
         Args:
-            text: At most 44 letters, so that it fits in any font.
+            text: At most 40 letters, so that it fits in any font.
         """
         self.text(34, 52, text, size=HEADLINE, weight="bold")
 
@@ -327,11 +329,11 @@ def mixed(color: str, share: int | float, ground: str = PAPER) -> str:
 def _tidy(svg: str, size: tuple[int, int], title: str, description: str) -> str:
     # Tenths of a unit are enough for the eye, and the same on machines whose last digits
     # differ. What matplotlib says of itself and of the fonts it would have measured with
-    # goes; any sans-serif will do.
+    # goes.
     body = svg[svg.index("<g ") :]
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = _NUMBER.sub(lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), body)
-    body = re.sub(r"font-family: [^;]*", "font-family: sans-serif", body)
+    body = re.sub(r"font-family: [^;]*", f"font-family: {_FONTS}", body)
     body = re.sub(r' ((clip-path|id)=|transform="rotate\(-0 )"?[^"]*"', "", body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     body = re.sub(r"\s*\b([MLQC]) ", r"\1", body).replace("\nz\n", "z")

@@ -98,7 +98,7 @@ def draw(canvas: Canvas) -> None:
     for x0, words, note in (
         (left, "derivatives", "a row an input"),
         (middle, "their kernel", "an entry: two rows, multiplied"),
-        (right, "its spectrum", "5 modes stand"),
+        (right, "spectrum", "5 modes stand"),
     ):
         canvas.text(x0, 110, words, weight="bold")
         canvas.text(x0, foot + 32, note, size=NOTE, color=GREY)

@@ -29,7 +29,7 @@ QUICK := chapters/template.ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help book quick test lint unit chapter-test browser-test browser portability chapters \
-	snapshots records student zip lab oldest address bench clean
+	pictures snapshots records student zip lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -92,6 +92,10 @@ chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	$(BIN)/python book/ledger_page.py
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/workshop_pages.py
+
+pictures: $(READY)  ## draw the chapters' pictures again, and the marks of the book (two minutes)
+	$(BIN)/python book/make_pictures.py
+	$(BIN)/python book/make_pictures.py --insert
 
 snapshots: $(READY)  ## train the Transformers of chapters 6 and 11 again and store them (half an hour of one core)
 	$(BIN)/python book/make_snapshots.py

@@ -97,8 +97,9 @@ def chapter(notebook: nbformat.NotebookNode) -> Chapter:
             elif exercise := _EXERCISE.match(line):
                 number, title, _, minutes = exercise.groups()
                 part = found.parts[f"exercise {number}"] = Part(title, minutes=int(minutes))
-            # The link is there only when the repository's address is set.
-            if not line.startswith("[Open this chapter in Colab]"):
+            # The link is there only when the repository's address is set; a picture's
+            # description is read by those who do not see it.
+            if not line.startswith(("[Open this chapter in Colab]", "![")):
                 part.words += len(line.split())
     return found
 

@@ -28,14 +28,14 @@ function normal(uniform) {
  * each feature on other samples, in another order for each: of the stored samples, and
  * `shuffledBlank`, their sums over samples without any feature.
  */
-function makeData({ features: n, sparsity, seed }) {
-  const next = uniforms(seed);
+function makeData({ features: n, sparsity, start }) {
+  const next = uniforms(start);
   const all = Float64Array.from({ length: SAMPLES * n }, () => {
     const magnitude = next();
     return next() >= sparsity ? magnitude : 0;
   });
   const shuffledAll = new Float64Array(SAMPLES * n);
-  const draw = uniforms(2000 + seed);
+  const draw = uniforms(2000 + start);
   for (let i = 0; i < n; i++) {
     const order = Array.from({ length: SAMPLES }, (_, s) => s);
     for (let s = SAMPLES - 1; s > 0; s--) {
@@ -64,8 +64,8 @@ function makeData({ features: n, sparsity, seed }) {
 }
 
 /** A Xavier-normal start, biases zero: `weight` is (hidden, features), row by row. */
-function makeNetwork({ features: n, hidden: m, seed }) {
-  const next = uniforms(1000 + seed);
+function makeNetwork({ features: n, hidden: m, start }) {
+  const next = uniforms(1000 + start);
   const scale = Math.sqrt(2 / (n + m));
   return { n, m, weight: Float64Array.from({ length: m * n }, () => scale * normal(next)), bias: new Float64Array(n) };
 }

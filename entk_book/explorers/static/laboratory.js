@@ -4,6 +4,12 @@ const STEPS_A_FRAME = 5;
 const STEPS_A_RUN = 3000;
 const TRAIL = 90;
 
+/** The power of ten below all eigenvalues, relative to the largest: where the axis ends. */
+function reach(values, atMost) {
+  const least = values.reduce((low, value) => Math.min(low, value / values[0]), 1);
+  return Math.min(atMost, Math.max(1e-6, 10 ** Math.floor(Math.log10(least))));
+}
+
 /** A network at its start, with its data and all that is read off it. */
 function begin(settings) {
   const data = makeData(settings);
@@ -13,7 +19,7 @@ function begin(settings) {
   const grads = gradients(network, data, importances);
   return {
     settings, data, network, importances, measured, untrained: measured.values,
-    adam: new Adam(network, settings.rate), grads, first: grads.loss, step: 0, diverged: false,
+    lowest: reach(measured.values, 1e-2), adam: new Adam(network, settings.rate), grads, first: grads.loss, step: 0, diverged: false,
     size: network.weight.length + network.bias.length, angle: 0.5,
     trails: Array.from({ length: settings.features }, () => []),
   };
@@ -76,14 +82,14 @@ function laboratory(el, first, { changed, share }) {
     "aria-label": "Laboratory: a network that trains in this page. Space starts and pauses it.",
   });
   const panels = element(box, "div", { class: "panels" });
-  const left = panel(panels, "What it stores: a direction each");
+  const left = panel(panels, "Features, as directions");
   const toggle = button(left.querySelector(".title"), "matrix", "WᵀW", () => {
     matrix = !matrix;
     toggle.setAttribute("aria-pressed", matrix);
     draw();
   }, { "aria-pressed": false, title: "Show the inner products of all directions", "aria-label": "show as a matrix of inner products" });
   const directions = new Directions(left, "directions", () => state && draw());
-  const right = panel(panels, "What its tangent kernel shows");
+  const right = panel(panels, "Spectrum of its tangent kernel");
   const spectrum = new Spectrum(right, "spectrum", () => state && draw());
 
   const buttons = element(box, "div", { class: "buttons" });
@@ -95,7 +101,7 @@ function laboratory(el, first, { changed, share }) {
   const said = element(box, "p", { class: "said", role: "status" });
   const dials = element(box, "div", { class: "dials" });
   const key = element(box, "p", { class: "key" });
-  key.innerHTML = '<span class="mark f1">2</span> found by an eigenvector <span class="mark plain"></span> other eigenvalues <span class="mark before"></span> before training <span class="mark unit"></span> length 1';
+  key.innerHTML = '<span class="sign f1">2</span> found by an eigenvector <span class="sign plain"></span> other eigenvectors <span class="sign before"></span> before training <span class="sign unit"></span> length 1';
 
   function run(on) {
     if (on === running || (on && state.diverged)) return;
@@ -130,9 +136,12 @@ function laboratory(el, first, { changed, share }) {
   /** Reads the network anew, draws it, and says so; aloud only where training rests. */
   function look(aloud) {
     if (!state.diverged) state.measured = measure(state.network, state.data);
+    state.lowest = reach(state.measured.values, state.lowest); // wider if need be, never back
     draw();
     status.textContent = words(state);
-    if (aloud) said.textContent = words(state);
+    if (!aloud) return;
+    said.textContent = words(state);
+    turn(); // training has turned it
   }
 
   function draw() {
@@ -155,7 +164,6 @@ function laboratory(el, first, { changed, share }) {
     state = begin(settings);
     start.textContent = "Train";
     look(true);
-    turn();
   }
 
   async function shared() {
@@ -187,7 +195,7 @@ function laboratory(el, first, { changed, share }) {
     dials.querySelector(".turn")?.remove();
     if (state.network.m === 2) return;
     const box = element(dials, "div", { class: "turn" });
-    slider(box, "turn the view", degrees, 3, (index) => {
+    slider(box, "turn the view", degrees, Math.round((state.angle * 18) / Math.PI) % 36, (index) => {
       state.angle = (index * Math.PI) / 18;
       draw();
     });

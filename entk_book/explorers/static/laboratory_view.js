@@ -59,6 +59,7 @@ function hull(points) {
 class Directions extends Picture {
   draw({ network, features, trails, angle }) {
     const [width, height] = this.clear();
+    if (!width) return;
     const longest = Math.max(1.3, ...features.map((f) => f.length));
     const unit = (Math.min(width, height) / 2 - 14) / longest;
     const at = ({ x, y }) => ({ x: width / 2 + unit * x, y: height / 2 - unit * y });
@@ -71,12 +72,12 @@ class Directions extends Picture {
     for (const i of order) {
       const group = element(this.svg, "g", { class: `f${i} ${features[i].found ? "found" : ""}`, "data-feature": i + 1 });
       const { x, y, depth } = tips[i];
-      group.style.opacity = network.m > 2 ? 0.75 + 0.25 * Math.tanh(depth) : 1;
+      const near = network.m > 2 ? 1 + 0.2 * Math.tanh(depth) : 1;
       if (network.m === 2 && trails[i].length > 1) element(group, "polyline", { points: path(trails[i].map(at)), class: "trail" });
       element(group, "line", { x1: width / 2, y1: height / 2, x2: place(x), y2: place(y) });
       const short = features[i].length < 0.3;
-      if (features[i].found && !short) element(group, "circle", { cx: place(x), cy: place(y), r: 14, class: "halo" });
-      element(group, "circle", { cx: place(x), cy: place(y), r: short ? 3 : 9.5, class: "tip" });
+      if (features[i].found && !short) element(group, "circle", { cx: place(x), cy: place(y), r: place(14 * near), class: "halo" });
+      element(group, "circle", { cx: place(x), cy: place(y), r: short ? 3 : place(9.5 * near), class: "tip" });
       if (!short) element(group, "text", { x: place(x), y: place(y + 4), "text-anchor": "middle" }, String(i + 1));
     }
   }
@@ -84,6 +85,7 @@ class Directions extends Picture {
   /** The same as numbers: the Gram matrix of the columns, as cells. */
   drawGram({ network: { n, m, weight } }) {
     const [width, height] = this.clear();
+    if (!width) return;
     const cell = Math.min(width - 40, height - 30) / n;
     const [left, top] = [(width - cell * n) / 2, (height - cell * n) / 2 + 6];
     for (let i = 0; i < n; i++) {
@@ -102,16 +104,15 @@ class Directions extends Picture {
   }
 }
 
-const LOWEST = 1e-4;
-
 /** Eigenvalues over their rank, on a logarithmic scale, with the cliffs found in them. */
 class Spectrum extends Picture {
-  draw({ size, untrained, measured }) {
+  draw({ size, step, lowest, untrained, measured }) {
     const [width, height] = this.clear();
-    const frame = { left: 34, right: width - 8, top: 22, bottom: height - 30 };
+    if (!width) return;
+    const frame = { left: 34, right: width - 8, top: size > 30 ? 44 : 36, bottom: height - 30 };
     const X = (rank) => frame.left + ((rank - 0.2) / (size + 0.3)) * (frame.right - frame.left);
-    const Y = (value) => frame.top + (Math.log10(value) / Math.log10(LOWEST)) * (frame.bottom - frame.top);
-    for (let power = 0; power >= -4; power--) {
+    const Y = (value) => frame.top + (Math.log10(value) / Math.log10(lowest)) * (frame.bottom - frame.top);
+    for (let power = 0; power >= Math.round(Math.log10(lowest)); power--) {
       const y = place(Y(10 ** power));
       element(this.svg, "line", { x1: frame.left, x2: place(frame.right), y1: y, y2: y, class: "grid" });
       element(this.svg, "text", { x: frame.left - 5, y: Number(y) + 4, "text-anchor": "end" }, tickText(10 ** power, true));
@@ -129,19 +130,26 @@ class Spectrum extends Picture {
       element(group, "text", { x: place(x + (end ? -4 : 4)), y: frame.top - 6, "text-anchor": end ? "end" : "start" },
         cliffs.length === 1 ? `cliff after ${stop}` : String(stop));
     }
-    untrained.forEach((value, k) => {
-      if (value / untrained[0] < LOWEST) return;
+    (step ? untrained : []).forEach((value, k) => {
+      if (value / untrained[0] < lowest) return;
       const [x, y] = [X(k + 1), Y(value / untrained[0])];
       element(this.svg, "rect", { x: place(x - 2.2), y: place(y - 2.2), width: 4.4, height: 4.4, class: "before" });
     });
     values.forEach((value, k) => {
       const relative = value / values[0];
-      if (relative < LOWEST) return;
-      const feature = features.findIndex((f) => f.found && f.rank === k);
-      const [x, y] = [place(X(k + 1)), Y(relative)];
-      const group = element(this.svg, "g", { class: feature < 0 ? "plain" : `f${feature} found`, "data-rank": k + 1 });
-      element(group, "circle", { cx: x, cy: place(y), r: feature < 0 ? 3 : size > 30 ? 4 : 8, "data-value": relative.toPrecision(9) });
-      if (feature >= 0 && size <= 30) element(group, "text", { x, y: place(y + 4), "text-anchor": "middle" }, String(feature + 1));
+      if (relative < lowest) return;
+      const [x, y] = [X(k + 1), Y(relative)];
+      const dot = (name, radius, up, text) => {
+        const group = element(this.svg, "g", { class: name, "data-rank": k + 1 });
+        element(group, "circle", { cx: place(x), cy: place(y - up), r: radius, "data-value": relative.toPrecision(9) });
+        // Where dots are small their numbers stand above, in three rows.
+        const at = size > 30 ? y - 9 - 10 * (k % 3) - up : y - up + 4;
+        if (text) element(group, "text", { x: place(x), y: place(at), "text-anchor": "middle", class: size > 30 ? "above" : "" }, text);
+      };
+      // One eigenvector may be the best for two features: then it does not part them.
+      const own = features.flatMap((f, i) => (f.found && f.rank === k ? [i] : []));
+      if (!own.length) dot("plain", 3, 0);
+      own.forEach((i, above) => dot(`f${i} found`, size > 30 ? 4.5 : 8, above * (size > 30 ? 8 : 14), String(i + 1)));
     });
     if (!values.length) element(this.svg, "text", { x: place(width / 2), y: place(height / 2), "text-anchor": "middle" }, "no eigenvalue above zero");
   }
@@ -152,6 +160,7 @@ class Spectrum extends Picture {
     for (let rank = step; rank <= size; rank += step) {
       element(this.svg, "text", { x: place(X(rank)), y: bottom + 14, "text-anchor": "middle" }, String(rank));
     }
-    element(this.svg, "text", { x: left, y: bottom + 27 }, "rank of eigenvalue");
+    element(this.svg, "text", { x: place((left + right) / 2), y: bottom + 27, "text-anchor": "middle" }, "rank of eigenvalue");
+    element(this.svg, "text", { x: place(right), y: 12, "text-anchor": "end" }, "eigenvalue / largest");
   }
 }

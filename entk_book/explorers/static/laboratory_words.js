@@ -6,7 +6,7 @@ const DIALS = {
   hidden: { label: "hidden units", values: [2, 3, 4] },
   decay: { label: "importance decay", values: [0.5, 0.7, 0.8, 0.9, 0.95, 1] },
   rate: { label: "step size", values: [0.001, 0.003, 0.01, 0.03, 0.1, 10] },
-  start: { label: "start", values: Array.from({ length: 30 }, (_, i) => i) },
+  start: { label: "random start", values: Array.from({ length: 30 }, (_, i) => i) },
 };
 const FIRST = { features: 5, hidden: 2, sparsity: 0.95, decay: 1, rate: 0.01, start: 6 };
 
@@ -72,7 +72,7 @@ function foundWords({ measured: { values, cliffs, leading, features } }) {
   const where = cliffs.length ? `Cliff after ${cliffs.map((c) => c.stop).join(" and ")}` : "No cliff";
   const which = stop === leading ? `the ${leading} eigenvectors above it` : `the first ${leading} eigenvectors`;
   const all = found === features.length ? `all ${found} features` : `${found || "none"} of ${features.length} features`;
-  const means = byMeans ? ` (${byMeans} more align, but as well on shuffled samples)` : "";
+  const means = byMeans ? ` (${byMeans} align, but on shuffled samples as well)` : "";
   return `${where}; ${which} find ${all}${means}.`;
 }
 

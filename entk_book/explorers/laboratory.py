@@ -22,7 +22,12 @@ from entk_lib.toys.tasks import superposition
 
 #: What the still picture is trained for.
 STEPS = 2000
-_PARTS = ("laboratory_core.js", "laboratory_view.js", "laboratory_words.js", "laboratory.js")
+_PARTS = (
+    "laboratory_core.js",
+    "laboratory_view.js",
+    "laboratory_words.js",
+    "laboratory.js",
+)
 STYLE = stylesheet("laboratory.css")
 
 
@@ -33,7 +38,9 @@ def page_script() -> str:
         JavaScript that puts the laboratory in the place of the picture of the figure
         ``fig-laboratory``, and leaves no name behind.
     """
-    return f'(() => {{\n"use strict";\n{javascript(*_PARTS, "laboratory_page.js")}\n}})();\n'
+    return (
+        f'(() => {{\n"use strict";\n{javascript(*_PARTS, "laboratory_page.js")}\n}})();\n'
+    )
 
 
 class Laboratory(Explorer):
@@ -122,7 +129,11 @@ def _spectrum(before: Spectrum, after: Spectrum, found: dict[int, int], ax: Axes
     for rank, feature in found.items():
         height = float(after.eigenvalues[rank] / after.eigenvalues[0])
         ax.annotate(
-            str(feature + 1), (rank + 1, height), (0, 6), textcoords="offset points", ha="center"
+            str(feature + 1),
+            (rank + 1, height),
+            (0, 6),
+            textcoords="offset points",
+            ha="center",
         )
     ax.set(ylabel="eigenvalue / largest", ylim=(1e-3, 2))
     ax.set_title("What its tangent kernel shows")

@@ -192,7 +192,7 @@ def trained(settings: Settings, steps: int) -> TiedAutoencoder:
     """
     made, x = network(settings), data(settings)
     importances = superposition.importances(
-        settings.features, decay=settings.decay, dtype=torch.float64
+        settings.features, decay=float(settings.decay), dtype=torch.float64
     )
     loss = weighted_squared_error(importances)
     train(made, x, x, steps=steps, loss=loss, optimizer=adam(settings.rate))

@@ -7,7 +7,7 @@ const TRAIL = 90;
 /** The power of ten below all eigenvalues, relative to the largest: where the axis ends. */
 function reach(values, atMost) {
   const least = values.reduce((low, value) => Math.min(low, value / values[0]), 1);
-  return Math.min(atMost, Math.max(1e-6, 10 ** Math.floor(Math.log10(least))));
+  return Math.min(atMost, Math.max(1e-5, 10 ** Math.floor(Math.log10(least))));
 }
 
 /** A network at its start, with its data and all that is read off it. */
@@ -86,6 +86,7 @@ function laboratory(el, first, { changed, share }) {
   const toggle = button(left.querySelector(".title"), "matrix", "WᵀW", () => {
     matrix = !matrix;
     toggle.setAttribute("aria-pressed", matrix);
+    left.querySelector(".title").firstChild.textContent = matrix ? "Inner products: red +, blue −" : "Features, as directions";
     draw();
   }, { "aria-pressed": false, title: "Show the inner products of all directions", "aria-label": "show as a matrix of inner products" });
   const directions = new Directions(left, "directions", () => state && draw());
@@ -139,6 +140,7 @@ function laboratory(el, first, { changed, share }) {
     state.lowest = reach(state.measured.values, state.lowest); // wider if need be, never back
     draw();
     status.textContent = words(state);
+    start.disabled = state.diverged;
     if (!aloud) return;
     said.textContent = words(state);
     turn(); // training has turned it

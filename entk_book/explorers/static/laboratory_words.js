@@ -87,7 +87,7 @@ function dataWords({ settings, data }) {
 /** The line below the pictures. */
 function words(state) {
   if (state.diverged) {
-    return `Stopped after ${counted(state.step)} steps: the loss has run away, the steps are too large. Turn "step size" down.`;
+    return `Stopped at step ${counted(state.step)}: the loss has run away, the steps are too large. Turn "step size" down.`;
   }
   const when = state.step ? `Step ${counted(state.step)}.` : "Untrained.";
   return `${when} ${keptWords(state)} ${foundWords(state)}${dataWords(state)}`;

@@ -7,9 +7,9 @@ Trains the network of the laboratory's first settings in Python, 2,000 steps, an
 """
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
-import matplotlib.pyplot as plt
 
 from entk_book.explorers import Laboratory
 from entk_lib import plotting
@@ -23,8 +23,8 @@ def draw(target: Path = TARGET) -> None:
     Args:
         target: Where it goes.
     """
-    with mpl.rc_context({"svg.hashsalt": "laboratory", "svg.fonttype": "path"}):
-        plt.rcParams.update(plotting.style())
+    settings: Any = {**plotting.style(), "svg.hashsalt": "laboratory"}
+    with mpl.rc_context(settings):
         figure = Laboratory().figure()
         figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
     lines = target.read_text("utf-8").splitlines()

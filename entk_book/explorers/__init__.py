@@ -1,7 +1,8 @@
 """Figures with dials: in a live kernel, in Colab, and in the book's pages without either.
 
 An explorer holds what it draws, computed beforehand and packed into bytes, and its own
-JavaScript; the laboratory computes in the browser what it draws. It needs no server, and where no JavaScript runs its static figure stays.
+JavaScript; the laboratory computes in the browser what it draws. None needs a server, and
+where no JavaScript runs its static figure stays.
 Needs anywidget: ``pip install "entk_lib[explorers]"``.
 """
 

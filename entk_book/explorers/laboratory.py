@@ -7,6 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 from entk_book.explorers._explorer import Explorer, javascript, stylesheet
 from entk_book.studies import laboratory as study
@@ -106,7 +107,7 @@ def _found(spectrum: Spectrum, settings: study.Settings) -> dict[int, int]:
 
 def _directions(network: TiedAutoencoder, found: set[int], ax: Axes) -> None:
     columns = network.weight.detach().numpy()[:2].T
-    ax.add_patch(plt.Circle((0, 0), 1, fill=False, linestyle=":", color="0.6"))
+    ax.add_patch(Circle((0, 0), 1, fill=False, linestyle=":", color="0.6"))
     for i, (x, y) in enumerate(columns):
         color = plotting.BLUE if i in found else "0.4"
         ax.plot([0, x], [0, y], color=color)

@@ -6,7 +6,8 @@ both have the same network on the same data, and one can be held to the other.
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import parse_qs, urlencode
 
 import torch
@@ -83,13 +84,12 @@ class Settings:
             The settings.
         """
         given = parse_qs(address.rpartition("#")[2])
-        found = {}
-        for field in fields(cls):
-            try:
-                value = float(given[field.name][0])
-            except (KeyError, ValueError):
-                continue
-            found |= {field.name: v for v in DIALS[field.name] if v == value}
+        found: dict[str, Any] = {}
+        for name, values in DIALS.items():
+            told = {f"{value:g}": value for value in values}
+            text = given.get(name, [""])[0]
+            if text in told:
+                found[name] = told[text]
         return cls(**found)
 
 

@@ -27,15 +27,13 @@ SETTINGS = (
 RUN = """([settings, steps]) => {
   const data = makeData(settings);
   const network = makeNetwork(settings);
-  const importances = Array.from({ length: settings.features }, (_, i) => settings.decay ** i);
+  const importances = network.bias.map((_, i) => settings.decay ** i);
   const adam = new Adam(network, settings.rate);
-  for (let step = 0; step < steps; step++) adam.step(network, gradients(network, data, importances));
-  const grads = gradients(network, data, importances);
-  const measured = measure(network, data);
-  const list = (value) => ArrayBuffer.isView(value) ? [...value].map(list) : Array.isArray(value)
-    ? value.map(list) : value && typeof value === "object"
-    ? Object.fromEntries(Object.entries(value).map(([k, v]) => [k, list(v)])) : value;
-  return list({ data, network, grads, measured });
+  const grads = () => gradients(network, data, importances);
+  for (let step = 0; step < steps; step++) adam.step(network, grads());
+  const found = { data, network, grads: grads(), measured: measure(network, data) };
+  const plain = (_, value) => (ArrayBuffer.isView(value) ? [...value] : value);
+  return JSON.parse(JSON.stringify(found, plain));
 }"""
 
 
@@ -167,7 +165,10 @@ def test_eigenpairs_of_a_degenerate_matrix(core, size):
     values = torch.tensor(([3.0, 3.0, 1.0, 0.0, 1e-9] * 12)[:size], dtype=torch.float64)
     matrix = (basis * values) @ basis.T
     found = core.evaluate(
-        "([m, p]) => { const e = eigenpairs(m, p); return [e.values, e.vectors.map((v) => [...v])]; }",
+        """([matrix, size]) => {
+            const { values, vectors } = eigenpairs(matrix, size);
+            return [values, vectors.map((vector) => [...vector])];
+        }""",
         [((matrix + matrix.T) / 2).flatten().tolist(), size],
     )
     vectors = torch.tensor(found[1], dtype=torch.float64).T
@@ -203,9 +204,9 @@ def step_of(box):
 
 def drawn_values(box):
     values = box.locator(".spectrum circle[data-value]").evaluate_all(
-        "(all) => all.map((c) => [Number(c.parentNode.dataset.rank), Number(c.dataset.value)])"
+        "(all) => all.map((c) => [c.parentNode.dataset.rank, c.dataset.value].map(Number))"
     )
-    return np.array([value for _, value in sorted({rank: v for rank, v in values}.items())])
+    return np.array([value for _, value in sorted(dict(values).items())])
 
 
 def dial(box, label):
@@ -292,7 +293,11 @@ def test_the_mouse_trains_a_pentagon(visit):
     frames = opened.page.evaluate(
         """() => new Promise((done) => {
             let [frames, began] = [0, performance.now()];
-            const next = (now) => (now - began > 1000 ? done(frames) : requestAnimationFrame(next, frames++));
+            const next = (now) => {
+                frames += 1;
+                if (now - began > 1000) done(frames);
+                else requestAnimationFrame(next);
+            };
             requestAnimationFrame(next);
         })"""
     )

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.ticker import MaxNLocator
 
 from entk_book.explorers._explorer import Explorer, javascript, stylesheet
 from entk_book.studies import laboratory as study
@@ -116,7 +117,7 @@ def _directions(network: TiedAutoencoder, found: set[int], ax: Axes) -> None:
     reach = 1.25 * max(1.0, float(np.abs(columns).max()))
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     ax.axis("off")
-    ax.set_title("What it stores: a direction each")
+    ax.set_title("Features, as directions")
 
 
 def _spectrum(before: Spectrum, after: Spectrum, found: dict[int, int], ax: Axes) -> None:
@@ -137,5 +138,6 @@ def _spectrum(before: Spectrum, after: Spectrum, found: dict[int, int], ax: Axes
             ha="center",
         )
     ax.set(ylabel="eigenvalue / largest", ylim=(1e-3, 2))
-    ax.set_title("What its tangent kernel shows")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_title("Spectrum of its tangent kernel")
     ax.legend(loc="lower left")

@@ -206,6 +206,7 @@ function laboratory(el, first, { changed, share }) {
   box.addEventListener("keydown", (event) => {
     if (event.key !== " " || event.target.closest("button, select, a")) return;
     event.preventDefault();
+    event.stopPropagation(); // a notebook has its own use for keys
     toggleRun();
   });
   const restore = (settings) => {

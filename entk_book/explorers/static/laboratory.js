@@ -91,7 +91,7 @@ function laboratory(el, first, { changed, share }) {
   }, { "aria-pressed": false, title: "Show the inner products of all directions", "aria-label": "show as a matrix of inner products" });
   const directions = new Directions(left, "directions", () => state && draw());
   const right = panel(panels, "Spectrum of its tangent kernel");
-  const spectrum = new Spectrum(right, "spectrum", () => state && draw());
+  const spectrum = new Spectrum(right, "spectrum", () => state && drawAll());
 
   const buttons = element(box, "div", { class: "buttons" });
   const start = button(buttons, "start", "Train", () => toggleRun());
@@ -138,7 +138,7 @@ function laboratory(el, first, { changed, share }) {
   function look(aloud) {
     if (!state.diverged) state.measured = measure(state.network, state.data);
     state.lowest = reach(state.measured.values, state.lowest); // wider if need be, never back
-    draw();
+    drawAll();
     status.textContent = words(state);
     start.disabled = state.diverged;
     if (!aloud) return;
@@ -155,7 +155,12 @@ function laboratory(el, first, { changed, share }) {
     }));
     if (matrix) directions.drawGram(scene);
     else directions.draw(scene);
-    spectrum.draw(scene);
+  }
+
+  /** Draws what was read off the network as well. */
+  function drawAll() {
+    draw();
+    spectrum.draw({ ...state, features: state.measured.features });
     const told = spoken(state);
     directions.tell(told.directions);
     spectrum.tell(told.spectrum);

@@ -1,7 +1,7 @@
 // The laboratory: a network that trains in the page, with its dials and buttons.
 
-const STEPS_A_FRAME = 5;
-const STEPS_A_RUN = 3000;
+const STEPS_A_FRAME = 2;
+const STEPS_A_RUN = 2000;
 const TRAIL = 90;
 
 /** The power of ten below all eigenvalues, relative to the largest: where the axis ends. */

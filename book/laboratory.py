@@ -10,14 +10,21 @@ from sphinx.application import Sphinx
 
 from entk_book.explorers import laboratory
 
+_SOURCES = Path(laboratory.__file__).parent / "static"
 
-def _write(app: Sphinx) -> None:
+
+def _write(app: Sphinx, *_: object) -> list[str]:
+    """Write the files, before Sphinx signs their addresses; whether the page is old."""
     if app.builder.format != "html":
-        return
+        return []
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "laboratory.js").write_text(laboratory.page_script(), "utf-8")
     (folder / "laboratory.css").write_text(laboratory.STYLE, "utf-8")
+    page = Path(app.outdir) / f"{app.config.root_doc}.html"
+    newest = max(path.stat().st_mtime for path in _SOURCES.iterdir())
+    old = page.exists() and page.stat().st_mtime < newest
+    return [app.config.root_doc] if old else []
 
 
 def _add(app: Sphinx, page: str, *_: object) -> None:
@@ -27,7 +34,7 @@ def _add(app: Sphinx, page: str, *_: object) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Write the files first, so that Sphinx can sign their addresses; then name them.
+    """Write the files while Sphinx asks which pages are outdated; then name them.
 
     Args:
         app: Sphinx's application.
@@ -35,6 +42,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     Returns:
         What Sphinx wants to know of an extension.
     """
-    app.connect("builder-inited", _write)
+    app.connect("env-get-outdated", _write)
     app.connect("html-page-context", _add)
     return {"parallel_read_safe": True}

@@ -89,6 +89,7 @@ portability: $(READY)  ## the same on two threads and with other instruction set
 chapters: $(READY)  ## re-execute every chapter and store normalised outputs
 	@for chapter in $(CHAPTERS); do $(BIN)/python book/execute.py $$chapter || exit 1; done
 	$(BIN)/python book/readme_picture.py
+	$(BIN)/python book/laboratory_still.py
 	$(BIN)/python book/ledger_page.py
 	$(BIN)/python book/costs_page.py
 	$(BIN)/python book/workshop_pages.py

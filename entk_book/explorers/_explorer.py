@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -78,16 +78,20 @@ def quantised(values: Tensor, *, signed: bool = False) -> Tensor:
     return (values.clamp(low, 1) * steps).round().to(dtype)
 
 
-def javascript(name: str) -> str:
-    """The explorer's module: what all share, then its own part."""
+def joined(names: Iterable[str]) -> str:
+    """Texts of the explorers' folder of scripts and styles, one behind the other."""
     folder = resources.files("entk_book.explorers") / "static"
-    return "\n".join((folder / part).read_text("utf-8") for part in ("common.js", name))
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
 
 
-def stylesheet() -> str:
-    """The explorers' style."""
-    folder = resources.files("entk_book.explorers") / "static"
-    return (folder / "explorer.css").read_text("utf-8")
+def javascript(*names: str) -> str:
+    """The explorer's module: what all share, then its own parts."""
+    return joined(("common.js", *names))
+
+
+def stylesheet(*more: str) -> str:
+    """The explorers' style, then an explorer's own."""
+    return joined(("explorer.css", *more))
 
 
 class Explorer(anywidget.AnyWidget):

@@ -58,6 +58,7 @@ def book(tmp_path_factory, browser):
     if not (built / "index.html").exists():
         pytest.fail(f"the book must be built, got no {built}. Run make book.")
     sources = ("chapters/*.ipynb", "reference/*.md", "_*.yml", "*.md", "book/**/*.*")
+    sources += ("entk_book/explorers/static/*",)
     if newest(ROOT, *sources) > newest(built, "*.html", "chapters/*.html"):
         pytest.fail("the built book is older than its sources. Run make book.")
     copy = tmp_path_factory.mktemp("book") / "html"
@@ -84,11 +85,14 @@ def server(book):
 class Visit:
     """One page, opened from its file with the network hanging, and what happened."""
 
-    def __init__(self, browser, path, *, width=1280, scheme="light", scripts=True):
+    def __init__(
+        self, browser, path, *, width=1280, scheme="light", scripts=True, **context
+    ):
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
             java_script_enabled=scripts,
+            **context,
         )
         self.page = self.context.new_page()
         self.outside, self.problems, self.files = [], [], set()

@@ -6,12 +6,14 @@ Sphinx makes one long page, which Chromium prints: its formulas, tables and figu
 those of the site. Pages that only a screen can use are left out.
 """
 
+import posixpath
 import shutil
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
 
+import pypdf
 import yaml
 from playwright.sync_api import Page, sync_playwright
 
@@ -33,12 +35,16 @@ _FLAGS = (
     "--disable-background-networking",
 )
 _STYLE = """
-h1 { break-before: page; }
-.bd-article h1:first-of-type { break-before: auto; }
+span[id^="document-"] + section { break-before: page; }
 .headerlink, .copybtn, button, .launch-buttons { display: none !important; }
 .bd-article { font-size: 10pt; }
-img, figure, .MathJax, math { break-inside: avoid; }
+img, figure, .MathJax, math, tr { break-inside: avoid; }
+.bd-article table { display: table !important; overflow: visible !important; }
+.bd-article table:has(tr:nth-child(9)) { break-inside: auto !important; }
+.pst-scrollable-table-container { overflow: visible !important; }
 """
+# A page's number has some.
+_FEW_LETTERS = 10
 _NUMBERS = (
     '<div style="width:100%;text-align:center;font-size:8pt;color:#555">'
     '<span class="pageNumber"></span></div>'
@@ -149,8 +155,26 @@ def problems_of_epub(path: Path) -> list[str]:
             folder = Path(name).parent
             for image in tree.iter("{http://www.w3.org/1999/xhtml}img"):
                 source = image.get("src", "")
-                if not source.startswith("data:") and str(folder / source) not in names:
+                inside = posixpath.normpath(f"{folder}/{source}")
+                if not source.startswith("data:") and inside not in names:
                     found.append(f"{name} shows {source}, which is not in the file")
+    return found
+
+
+def problems_of_pdf(path: Path) -> list[str]:
+    """Pages without anything on them.
+
+    Args:
+        path: The file.
+
+    Returns:
+        A line for each problem.
+    """
+    found = []
+    for number, page in enumerate(pypdf.PdfReader(path).pages, 1):
+        drawn = "/XObject" in (page.get("/Resources") or {})
+        if len(page.extract_text()) < _FEW_LETTERS and not drawn:
+            found.append(f"page {number} is blank")
     return found
 
 
@@ -181,8 +205,10 @@ def _print_book(page: Page, source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    problems = []
     for file in build():
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
-    (epub,) = (ROOT / "_build" / "paper").glob("*.epub")
-    if problems := problems_of_epub(epub):
+        look = problems_of_epub if file.suffix == ".epub" else problems_of_pdf
+        problems += [f"{file.name}: {problem}" for problem in look(file)]
+    if problems:
         sys.exit("\n".join(problems))

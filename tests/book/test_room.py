@@ -2,8 +2,10 @@
 
 import base64
 import re
+import zipfile
 from xml.etree import ElementTree
 
+import pypdf
 import pytest
 import yaml
 
@@ -79,8 +81,6 @@ def test_the_papers_leave_out_what_only_a_screen_can_use():
 
 
 def epub(tmp_path, **files):
-    import zipfile
-
     path = tmp_path / "book.epub"
     with zipfile.ZipFile(path, "w") as book:
         for name, text in files.items():
@@ -98,6 +98,7 @@ PAGE = '<html xmlns="http://www.w3.org/1999/xhtml"><img src="{}"/></html>'
         ({"mimetype": "", "a_xhtml": "<p>"}, "not well-formed"),
         ({"a_xhtml": PAGE.format("data:x")}, "first entry"),
         ({"mimetype": "", "a_xhtml": PAGE.format("b.png"), "b_png": "x"}, None),
+        ({"mimetype": "", "a/a_xhtml": PAGE.format("../b.png"), "b_png": "x"}, None),
     ],
 )
 def test_what_an_epub_lacks_is_noticed(tmp_path, files, problem):
@@ -110,3 +111,11 @@ def test_pictures_on_slides_are_well_formed():
     for slide in room.slides():
         path = room.ROOT / "book/_static/pictures" / f"{slide.picture}.svg"
         assert ElementTree.parse(path).getroot().tag.endswith("svg")
+
+
+def test_a_blank_page_is_noticed(tmp_path):
+    writer = pypdf.PdfWriter()
+    writer.add_blank_page(width=100, height=100)
+    path = tmp_path / "blank.pdf"
+    writer.write(path)
+    assert paper.problems_of_pdf(path) == ["page 1 is blank"]

@@ -29,7 +29,7 @@ QUICK := chapters/template.ipynb
 
 .DEFAULT_GOAL := help
 .PHONY: help book quick test lint unit chapter-test browser-test browser portability chapters \
-	pictures snapshots records student zip lab oldest address bench clean
+	pictures snapshots records student zip paper dist lab oldest address bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -111,6 +111,14 @@ student: $(READY)  ## the notebooks without solutions, in _build/student
 
 zip: book  ## the book as one file that needs no network
 	$(BIN)/python book/offline_zip.py
+
+paper: $(READY)  ## the book as one PDF and one EPUB, slides and handout as PDF; needs Chromium
+	$(BIN)/python book/paper.py
+
+dist: $(READY)  ## the library as wheel and sdist, checked for the package index
+	rm -rf _build/dist
+	$(BIN)/python -m build --outdir _build/dist .
+	$(BIN)/twine check --strict _build/dist/*
 
 lab: $(READY)  ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab chapters

@@ -39,6 +39,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "grokking_courses": grokking_courses.record,
     "peaks": peaks.record,
     "grammar": grammar_modes.record,
+    "grammar_clauses": grammar_modes.record_of_clauses,
     "pitch": pitch.record,
     "pitch_edits": pitch_answers.record,
     "pitch_helix": pitch_helix.record,

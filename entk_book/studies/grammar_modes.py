@@ -1,6 +1,6 @@
 """Chapter 11: what the kernels of a small language model tell of the grammar."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -37,6 +37,8 @@ WAYS = (
 SEEDS = [seed for seed in LANGUAGE_SEEDS if seed >= 10]
 N_EACH = 57  # contexts of each class of the next word: 513
 N_NUMBER = 128  # of each number of the subject, with each of the nearest noun
+DEPTHS = (0, 1, 2)  # clauses that the last word's clause stands in
+N_DEPTH = 85  # of each depth, with each tense: 510
 TOLERANCE = 1e-2  # of the eigenpairs, as published
 
 
@@ -54,6 +56,30 @@ def contexts(seed: int) -> dict[str, grammar.Contexts]:
         "classes": grammar.sample_balanced("next_class", N_EACH, seed=seed),
         "number": before_verbs(seed),
     }
+
+
+def within_clauses(seed: int, n_each: int = N_DEPTH) -> grammar.Contexts:
+    """Contexts of each depth and each tense, in all combinations.
+
+    Args:
+        seed: Of the draw.
+        n_each: Contexts a combination.
+
+    Returns:
+        ``6 * n_each`` contexts.
+    """
+    return grammar.joined(
+        [
+            grammar.sample_balanced(
+                "depth",
+                n_each,
+                seed=seed,
+                values=DEPTHS,
+                where=lambda c, tense=tense: c.tense == tense,
+            )
+            for tense in (0, 1)
+        ]
+    )
 
 
 def before_verbs(seed: int, n_each: int = N_NUMBER) -> grammar.Contexts:
@@ -86,15 +112,22 @@ def facts_of(name: str, drawn: grammar.Contexts) -> dict[str, Tensor]:
     """What is to be told of a set of contexts.
 
     Args:
-        name: As in `contexts`.
+        name: As in `contexts`; or ``"clauses"``, for those of `within_clauses`.
         drawn: The set.
 
     Returns:
-        By the class of the next word, or as ``"subject"`` and ``"nearest noun"`` of the
-        plural, one truth value a context.
+        By the class of the next word; or as ``"subject"`` and ``"nearest noun"`` of the
+        plural; or as ``"past"``, and ``"in a clause"`` and ``"in two"`` for words that
+        stand in one clause or more, and in two. One truth value a context.
     """
     if name == "number":
         return {"subject": drawn.number == 1, "nearest noun": drawn.nearest_number == 1}
+    if name == "clauses":
+        return {
+            "past": drawn.tense == 1,
+            "in a clause": drawn.depth >= 1,
+            "in two": drawn.depth == 2,
+        }
     return {kind: drawn.next_class == i for i, kind in enumerate(grammar.CLASSES)}
 
 
@@ -164,18 +197,20 @@ def what_passes(
     }
 
 
-def look(model: LanguageTransformer, seed: int) -> dict[str, Any]:
-    """All that the layers of one network tell, of one draw of contexts.
+def look(
+    model: LanguageTransformer, every: Mapping[str, grammar.Contexts]
+) -> dict[str, Any]:
+    """All that the layers of one network tell of some sets of contexts.
 
     Args:
         model: A language model.
-        seed: Of the contexts.
+        every: Sets by the names that `facts_of` knows.
 
     Returns:
         By layer, a table as `entk_book.studies.told.table` gives it.
     """
     found: dict[str, Any] = {layer: {} for layer in LAYERS}
-    for name, drawn in contexts(seed).items():
+    for name, drawn in every.items():
         facts, passed = facts_of(name, drawn), what_passes(model, drawn.tokens)
         for layer in LAYERS:
             views = passed[layer]
@@ -215,11 +250,28 @@ def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
     Returns:
         What `entk_book.stored.records.write` takes: by state and seed, tables by layer.
     """
+    return _of_each(seeds, contexts)
+
+
+def record_of_clauses(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    """The same for tense and depth.
+
+    Args:
+        seeds: Of networks, their starts and contexts.
+
+    Returns:
+        What `entk_book.stored.records.write` takes: by state and seed, tables by layer.
+    """
+    return _of_each(seeds, lambda seed: {"clauses": within_clauses(seed)})
+
+
+def _of_each(
+    seeds: Sequence[int], draw: Callable[[int], Mapping[str, grammar.Contexts]]
+) -> dict[str, Any]:
+    states = {"trained": language_transformer, "untrained": untrained}
     return {
-        "trained": [
-            records.rounded(look(language_transformer(seed), seed)) for seed in seeds
-        ],
-        "untrained": [records.rounded(look(untrained(seed), seed)) for seed in seeds],
+        state: [records.rounded(look(network(seed), draw(seed))) for seed in seeds]
+        for state, network in states.items()
     }
 
 
@@ -230,3 +282,12 @@ def stored_grammar() -> Told:
         By layer, all seeds.
     """
     return Told(records.read("grammar"))
+
+
+def stored_clauses() -> Told:
+    """The stored table of tense and depth.
+
+    Returns:
+        By layer, all seeds.
+    """
+    return Told(records.read("grammar_clauses"))

@@ -163,6 +163,24 @@ def test_the_nearest_noun_tells_nothing_of_the_subject():
     assert bool((drawn.distractor[drawn.nearest_number != drawn.number] == 1).all())
 
 
+def test_contexts_of_clauses_have_each_depth_with_each_tense():
+    drawn = grammar_modes.within_clauses(3, n_each=4)
+    assert len(drawn) == 24
+    for tense in (0, 1):
+        assert drawn.depth[drawn.tense == tense].bincount().tolist() == [4, 4, 4]
+    facts = grammar_modes.facts_of("clauses", drawn)
+    assert {name: int(fact.sum()) for name, fact in facts.items()} == {
+        "past": 12,
+        "in a clause": 16,
+        "in two": 8,
+    }
+    # Told apart by the grammar itself: what may follow differs with the tense.
+    past = drawn.take(facts["past"]).probabilities()
+    present = drawn.take(~facts["past"]).probabilities()
+    only_past = (past > 0).any(0) & ~(present > 0).any(0)
+    assert only_past.any()
+
+
 def test_a_part_of_the_grammar_s_record_is_made_again():
     stored, seed = grammar_modes.stored_grammar(), grammar_modes.SEEDS[0]
     model = grammar_modes.language_transformer(seed)

@@ -68,7 +68,7 @@ class Scaled:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """A row of the chapter's table: seeds with that cliff, seeds without any, spans."""
+        """Seeds with that cliff and without any, ratios, shared dimensions, as text."""
         n = len(self.cliffs)
         none = sum(not found for found in self.cliffs)
         counts = (f"{self.n_with_cliff} of {n}", f"{none} of {n}")
@@ -139,7 +139,7 @@ class Unbiased:
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """The chapter's table: what was counted, and its range over seeds."""
+        """What was counted and its range over seeds, as text."""
         none = sum(not found for found in self.cliffs)
         return [
             ("features reconstructed", span(self.reconstructed)),

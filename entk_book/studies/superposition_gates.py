@@ -179,7 +179,7 @@ class Found:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """A row of the chapter's table: features above 0.5, 0.7, 0.9; dimensions."""
+        """Features found above 0.5, 0.7 and 0.9, and shared dimensions, as text."""
         return (*(span(self.passing(t)) for t in (0.5, 0.7, 0.9)), span(self.shared))
 
 

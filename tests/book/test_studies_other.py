@@ -106,6 +106,17 @@ class TestRichTraining:
         assert float(curves["labels, against the end"][0, -1]) == pytest.approx(
             end, rel=1e-4
         )
+        model = runs[0].result.model
+        model.load_state_dict(runs[0].result.snapshots[steps[9]])
+        with torch.no_grad():
+            now, fresh = model(task.x_train), model(task.x_fresh)
+        for name, targets in (("labels", task.y_train), ("own outputs", now)):
+            predictor = entk.LinearizedPredictor(
+                model, task.x_train, targets, ridge=rich_training.RIDGE, around="zero"
+            )
+            assert float(curves[f"{name}, against this step"][0, 9]) == pytest.approx(
+                predictor.r_squared(task.x_fresh, fresh), rel=1e-3
+            )
 
 
 class TestNoisySpectra:

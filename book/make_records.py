@@ -28,6 +28,8 @@ from entk_book.studies import (
     pitch_sizes,
     pitch_sounds,
     restricted,
+    superposition_grid,
+    superposition_seeds,
     words,
 )
 
@@ -46,6 +48,8 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "pitch_sizes": pitch_sizes.record,
     "pitch_sounds": pitch_sounds.record,
     "grokking_ladder": grokking_ladder.record,
+    "explorer_superposition": superposition_grid.record,
+    "superposition": superposition_seeds.record,
     "words": words.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }

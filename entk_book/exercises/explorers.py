@@ -2,24 +2,18 @@
 
 from collections.abc import Mapping
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from entk_book.exercises._check import Check, Wrong
 from entk_book.exercises._kinds import Choice, Whole, Wholes
 from entk_book.explorers.waves import fourier_power, rotated
-from entk_lib.kernels import ntk_spectrum
-from entk_lib.spectra import find_cliffs
+from entk_book.studies.superposition_grid import Grid
 
 _MODULUS = 29
 
 
-def _cliffs(
-    model: nn.Module, x: Tensor, importances: Tensor, beta: float = 1.0
-) -> list[int]:
-    spectrum = ntk_spectrum(
-        model, x, k=65, outputs="flatten", output_weights=importances ** (beta / 2)
-    )
-    return [cliff.stop for cliff in find_cliffs(spectrum.eigenvalues)]
+def _cliffs(grid: Grid, beta: float = 1.0) -> list[int]:
+    return grid.cliffs(0.9, 10, beta)
 
 
 cliffs_at_beta_one = Check(
@@ -28,12 +22,12 @@ cliffs_at_beta_one = Check(
     wrong=(
         Wrong(
             "beta of zero",
-            lambda *given: _cliffs(*given, beta=0.0),
+            lambda grid: _cliffs(grid, 0.0),
             "Those are the cliffs at a beta of 0. Turn the third dial to 1.",
         ),
         Wrong(
             "beta of 0.3",
-            lambda *given: _cliffs(*given, beta=0.3),
+            lambda grid: _cliffs(grid, 0.3),
             "Those are the cliffs at a beta of 0.3. Turn the third dial further.",
         ),
         Wrong(

@@ -9,11 +9,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+import entk_lib as entk
 from entk_book.studies.tangent_kernel import EXACT, sgd
 from entk_lib import LinearizedPredictor
 from entk_lib.toys.models import ReLUNetwork
 from entk_lib.training import TrainingResult, closed_forms, train_many
 
+# The kernel of a network scaled by 0.1 is a hundred times smaller: so is the ridge.
+RIDGE = 1e-10
 WAYS = ("start, around the model", "start, around zero", "end, around zero")
 
 
@@ -74,7 +77,6 @@ def regression(
     model: ReLUNetwork,
     task: Task,
     around: Literal["model", "zero"],
-    targets: Float[Tensor, "n 1"] | None = None,
 ) -> LinearizedPredictor:
     """Kernel regression with a network's present kernel.
 
@@ -82,14 +84,13 @@ def regression(
         model: The network.
         task: Its training inputs.
         around: As in `entk_lib.LinearizedPredictor`.
-        targets: What is regressed. ``None``: the labels.
 
     Returns:
         The predictor.
     """
-    # The kernel of a network scaled by 0.1 is a hundred times smaller: so is the ridge.
-    labels = task.y_train if targets is None else targets
-    return LinearizedPredictor(model, task.x_train, labels, ridge=1e-10, around=around)
+    return LinearizedPredictor(
+        model, task.x_train, task.y_train, ridge=RIDGE, around=around
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +185,8 @@ def kernels_on_the_way(
         labels against the network at the end.
     """
     steps = sorted(runs[0].result.snapshots)[1:]
+    points = torch.cat([task.x_train, task.x_fresh])
+    n_train = len(task.x_train)
     rows = []
     for run in runs:
         model = run.result.model
@@ -191,14 +194,22 @@ def kernels_on_the_way(
         for step in steps:
             model.load_state_dict(run.result.snapshots[step])
             with torch.no_grad():
-                now, now_fresh = model(task.x_train), model(task.x_fresh)
-            labels = regression(model, task, "zero")  # pyright: ignore[reportArgumentType]
-            own = regression(model, task, "zero", now)  # pyright: ignore[reportArgumentType]
+                now, now_fresh = model(points).split([n_train, len(task.x_fresh)])
+            # One Jacobian for all three: a predictor for each would take it six times.
+            blocks = entk.jacobian(model, points).values()
+            jacobian = torch.cat([block.flatten(1) for block in blocks], 1)
+            kernel, cross = (jacobian @ jacobian[:n_train].T).split(
+                [n_train, len(points) - n_train]
+            )
+            kernel.diagonal().add_(RIDGE)
+            targets = torch.cat([task.y_train, now], 1)
+            root = torch.linalg.cholesky(kernel)
+            labels, own = (cross @ torch.cholesky_solve(targets, root)).split(1, 1)
             row.append(
                 [
-                    labels.r_squared(task.x_fresh, now_fresh),
-                    own.r_squared(task.x_fresh, now_fresh),
-                    labels.r_squared(task.x_fresh, run.trained),
+                    _explained(labels, now_fresh),
+                    _explained(own, now_fresh),
+                    _explained(labels, run.trained),
                 ]
             )
         rows.append(row)
@@ -208,3 +219,9 @@ def kernels_on_the_way(
         "labels, against the end",
     )
     return steps, dict(zip(names, torch.tensor(rows).unbind(2), strict=True))
+
+
+def _explained(predicted: Tensor, target: Tensor) -> float:
+    """R², as `entk_lib.LinearizedPredictor.r_squared`."""
+    total = (target - target.mean()).square().sum()
+    return float(1 - (predicted - target).square().sum() / total)

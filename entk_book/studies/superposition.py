@@ -12,6 +12,7 @@ from torch import Tensor
 
 import entk_lib as entk
 from entk_book.studies.autoencoders import N_FEATURES, Autoencoder, train_autoencoders
+from entk_book.studies.spans import span
 from entk_lib import Spectrum
 from entk_lib.toys.models import TiedAutoencoder
 from entk_lib.toys.tasks import superposition
@@ -114,18 +115,33 @@ def stops(spectrum: Spectrum) -> list[int]:
     return [cliff.stop for cliff in entk.find_cliffs(spectrum.eigenvalues)]
 
 
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers as a table has them.
+
+    Args:
+        numbers: Such as `stops` gives.
+
+    Returns:
+        Text, ``"none"`` if there are none.
+
+    Example:
+        >>> listed([27, 50]), listed([])
+        ('27, 50', 'none')
+    """
+    return ", ".join(map(str, numbers)) or "none"
+
+
 def cliffs_line(spectrum: Spectrum) -> str:
-    """Where a spectrum has cliffs and how high they are, as text.
+    """Where a spectrum has cliffs and how high they are, as a table has it.
 
     Args:
         spectrum: Of a kernel.
 
     Returns:
-        Text.
+        Numbers of eigenvalues above each cliff, with the ratios beside it in brackets.
     """
     cliffs = entk.find_cliffs(spectrum.eigenvalues)
-    ratios = [round(cliff.ratio, 1) for cliff in cliffs]
-    return f"after {[cliff.stop for cliff in cliffs]}, ratios {ratios}"
+    return ", ".join(f"{one.stop} ({one.ratio:.1f})" for one in cliffs) or "none"
 
 
 def top_vectors(spectrum: Spectrum) -> Float[Tensor, "rows features"]:
@@ -228,21 +244,29 @@ class Nulls:
     gains: Float[Tensor, " features"]
     kept: Bool[Tensor, " features"]
 
-    @property
-    def passing(self) -> str:
-        """How many features pass one half, as text."""
-        counts = (f"{k} {int((v > 0.5).sum())}" for k, v in self.best.items())
-        return f"passing 0.5: {', '.join(counts)}; chance {self.chance:.2f}"
+    def passing(self, state: str) -> int:
+        """How many features pass one half.
 
-    @property
-    def gain(self) -> str:
-        """What training adds beyond shuffled samples, as text."""
-        kept = self.gains[self.kept].mean()
-        dropped = abs(self.gains[~self.kept].mean())
-        return (
-            f"trained minus shuffled, reconstructed features {kept:+.1f}, dropped features "
-            f"{dropped:.1f}"
-        )
+        Args:
+            state: As in ``best``.
+
+        Returns:
+            Their number.
+        """
+        return int((self.best[state] > 0.5).sum())
+
+    def gain(self, kind: str) -> str:
+        """What training adds beyond shuffled samples, on average.
+
+        Args:
+            kind: Of features: ``"reconstructed"`` or ``"dropped"``.
+
+        Returns:
+            Text.
+        """
+        some = self.kept if kind == "reconstructed" else ~self.kept
+        gain = float(self.gains[some].mean())
+        return f"{gain:+.1f}" if abs(gain) >= 0.05 else "0.0"
 
 
 def against_nulls(
@@ -321,23 +345,16 @@ class OverSeeds:
         return sum(any(low <= stop <= high for stop in found) for found in self.cliffs)
 
     @property
-    def counts(self) -> str:
-        """How many features pass, and what the span shares, as text."""
-        counts = (self.best > 0.5).sum(dim=1)
-        return (
-            f"{len(self)} seeds: {counts.min()} to {counts.max()} features pass 0.5; "
-            f"shared dimensions {self.shared.min():.0f} to {self.shared.max():.0f} of 50"
-        )
+    def counts(self) -> tuple[str, str]:
+        """How many features pass, and how many dimensions the span shares, as text."""
+        return span((self.best > 0.5).sum(dim=1)), span(self.shared)
 
     @property
-    def of_the_kept(self) -> str:
-        """Which of the passing features are reconstructed, as text."""
+    def of_the_kept(self) -> tuple[str, str]:
+        """How many per cent of the reconstructed features pass, and how many dropped."""
         passing = self.best > 0.5
-        share = (passing & self.kept).sum(1) / self.kept.sum(1)
-        return (
-            f"{share.min():.0%} to {share.max():.0%} of the reconstructed pass, and at "
-            f"most {(passing & ~self.kept).sum(1).max()} dropped ones"
-        )
+        percent = 100 * (passing & self.kept).sum(1) / self.kept.sum(1)
+        return f"{span(percent)}%", span((passing & ~self.kept).sum(1))
 
 
 def over_seeds(autoencoders: Sequence[Autoencoder], state: str, beta: float) -> OverSeeds:

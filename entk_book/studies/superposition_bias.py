@@ -66,14 +66,13 @@ class Scaled:
         """Seeds with a cliff after 50, or one beside it."""
         return sum(any(49 <= stop <= 51 for stop in found) for found in self.cliffs)
 
-    def __str__(self) -> str:
-        """One line of the chapter."""
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Seeds with that cliff and without any, ratios, shared dimensions, as text."""
+        n = len(self.cliffs)
         none = sum(not found for found in self.cliffs)
-        return (
-            f"a cliff at 50 ± 1 in {self.n_with_cliff} of {len(self.cliffs)} seeds, none "
-            f"anywhere in {none}; ratio after 50 {span(self.ratios, 1)}; "
-            f"{span(self.shared)} dimensions shared with the features"
-        )
+        counts = (f"{self.n_with_cliff} of {n}", f"{none} of {n}")
+        return (*counts, span(self.ratios, 1), span(self.shared))
 
 
 def _shared(
@@ -138,15 +137,17 @@ class Unbiased:
     shared: list[float]
     shared_untrained: list[float]
 
-    def __str__(self) -> str:
-        """One line of the chapter."""
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """What was counted and its range over seeds, as text."""
         none = sum(not found for found in self.cliffs)
-        return (
-            f"{span(self.reconstructed)} features reconstructed; no cliff in {none} of "
-            f"{len(self.cliffs)} seeds; {span(self.found)} features above 0.5; "
-            f"{span(self.shared)} shared dimensions, untrained "
-            f"{span(self.shared_untrained)}"
-        )
+        return [
+            ("features reconstructed", span(self.reconstructed)),
+            ("seeds without a cliff", f"{none} of {len(self.cliffs)}"),
+            ("features above 0.5", span(self.found)),
+            ("shared dimensions", span(self.shared)),
+            ("shared dimensions, untrained", span(self.shared_untrained)),
+        ]
 
 
 def without_bias(

@@ -14,10 +14,8 @@ from entk_book.studies.autoencoders import N_FEATURES, Autoencoder, train_autoen
 from entk_book.studies.spans import in_most, predicted, span
 from entk_book.studies.superposition import (
     OverSeeds,
-    alignments,
     flattened_spectrum,
     is_reconstructed,
-    rank_correlation,
     top_vectors,
 )
 from entk_lib.toys.tasks import superposition
@@ -85,16 +83,17 @@ def open_shares(one: Autoencoder) -> Float[Tensor, " features"]:
     return (gates(one.network, one.x) > 0).sum(0) / len(one.x)
 
 
-def n_often_open(one: Autoencoder) -> int:
-    """Outputs of a trained network that are open on more than half of its samples.
+def n_often_open(network: nn.Module, x: Float[Tensor, "samples features"]) -> int:
+    """Outputs of a network that are open on more than half of its samples.
 
     Args:
-        one: The network.
+        network: An autoencoder.
+        x: Samples.
 
     Returns:
         Their number.
     """
-    return int(((gates(one.network, one.x) > 0).sum(dim=0) > len(one.x) / 2).sum())
+    return int(((gates(network, x) > 0).sum(dim=0) > len(x) / 2).sum())
 
 
 def cliffs_near_gates(
@@ -110,7 +109,7 @@ def cliffs_near_gates(
         Seeds with a cliff within one of that number.
     """
     return sum(
-        any(abs(stop - n_often_open(one)) <= 1 for stop in found)
+        any(abs(stop - n_often_open(one.network, one.x)) <= 1 for stop in found)
         for one, found in zip(autoencoders, cliffs, strict=True)
     )
 
@@ -178,10 +177,10 @@ class Found:
         """Features whose best alignment passes a threshold, one number a seed."""
         return (self.best > threshold).sum(1).tolist()
 
-    def __str__(self) -> str:
-        """One line of the chapter."""
-        counts = ", ".join(f"{span(self.passing(t))} above {t}" for t in (0.5, 0.7, 0.9))
-        return f"{counts}; {span(self.shared)} shared dimensions"
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """Features found above 0.5, 0.7 and 0.9, and shared dimensions, as text."""
+        return (*(span(self.passing(t)) for t in (0.5, 0.7, 0.9)), span(self.shared))
 
 
 def with_and_without_gates(
@@ -261,21 +260,24 @@ def small_networks_described(
 
 
 def claims(
-    autoencoders: Mapping[str, Sequence[Autoencoder]],
+    reconstructed: Sequence[int],
+    correlations: Sequence[float],
     seeds: Mapping[tuple[str, str], OverSeeds],
     described: Mapping[str, Float[Tensor, "seeds 2"]],
 ) -> list[Claim]:
     """What was published of superposition, beside ours.
 
     Args:
-        autoencoders: By regime.
+        reconstructed: Features that each sparse network reconstructs.
+        correlations: Of the eigenvectors' order with importance, dense by data; one a
+            seed.
         seeds: By regime and state.
         described: R² of the small networks, by what the predictor is around.
 
     Returns:
         The ledger's rows.
     """
-    n_seeds = len(autoencoders["sparse"])
+    n_seeds = len(reconstructed)
 
     def cliff(regime: str, low: int, high: int, statement: str, published: str) -> Claim:
         over = seeds[regime, "trained"]
@@ -292,10 +294,6 @@ def claims(
             f"from {low} to {high} in most seeds",
         )
 
-    correlations = [
-        rank_correlation(alignments(flattened_spectrum(one), one.x))
-        for one in autoencoders["dense by data"]
-    ]
     n_reversed = sum(correlation < -0.35 for correlation in correlations)
     # Both expansions agree on training samples. R² is bounded: what it leaves counts.
     left = [
@@ -303,7 +301,6 @@ def claims(
         for value in (described["model"][:, 0] + described["zero"][:, 0]).div(2).tolist()
     ]
     low, high = (1 - 10**end for end in predicted(left)[::-1])
-    counts = [one.network.n_reconstructed() for one in autoencoders["sparse"]]
     return [
         cliff("dense by data", 49, 51, "a cliff after 50", "50"),
         cliff("sparse", 26, 32, "a first cliff", "about 29"),
@@ -312,8 +309,8 @@ def claims(
         Claim(
             "superposition: more features reconstructed than hidden units",
             "more than 10",
-            f"{min(counts)} to {max(counts)}",
-            min(counts) > 10,
+            f"{min(reconstructed)} to {max(reconstructed)}",
+            min(reconstructed) > 10,
             "Elhage et al. 2022",
             "every seed above 10",
         ),

@@ -434,25 +434,12 @@ class TestFamilies:
 
 
 class TestSuperposition:
-    class Network:
-        def __init__(self, n):
-            self.n_reconstructed = lambda: n
-
     @staticmethod
     def over(cliffs, n_seeds=10):
         some = torch.zeros(n_seeds, 50)
         return OverSeeds(some, some[:, 0], cliffs, some.bool())
 
-    def good(self, monkeypatch, correlation=-0.36):
-        monkeypatch.setattr(
-            superposition_gates, "rank_correlation", lambda values: values[0]
-        )
-        monkeypatch.setattr(superposition_gates, "alignments", lambda spectrum, x: x)
-        monkeypatch.setattr(superposition_gates, "flattened_spectrum", lambda one: None)
-
-        class One:
-            network, x = self.Network(11), [correlation]
-
+    def good(self):
         regimes = ("dense by data", "dense by width", "sparse")
         seeds = {
             (r, "trained"): self.over([[29, 50], *[[28, 50]] * 8, []]) for r in regimes
@@ -461,11 +448,15 @@ class TestSuperposition:
             "model": torch.tensor([[0.993, 0], [0.999, 0], [0.9999, 0]]),
             "zero": torch.tensor([[0.993, 0], [0.999, 0], [0.9999, 0]]),
         }
-        autoencoders = {regime: [One() for _ in range(10)] for regime in regimes}
-        return {"autoencoders": autoencoders, "seeds": seeds, "described": described}
+        return {
+            "reconstructed": [11] * 10,
+            "correlations": [-0.36] * 10,
+            "seeds": seeds,
+            "described": described,
+        }
 
-    def test_all_agree(self, monkeypatch):
-        claims = superposition_gates.claims(**self.good(monkeypatch))
+    def test_all_agree(self):
+        claims = superposition_gates.claims(**self.good())
         assert disagreeing(claims) == []
         assert claims[1].here == "28 to 29, in 9 of 10 seeds"
         assert claims[6].here.startswith("0.993 to 0.9999, one more in ")
@@ -481,31 +472,30 @@ class TestSuperposition:
             ("dense by width", [28], [3]),
         ],
     )
-    def test_cliffs_in_eight_seeds_of_ten(self, regime, stops, rows, monkeypatch):
-        good = self.good(monkeypatch)
+    def test_cliffs_in_eight_seeds_of_ten(self, regime, stops, rows):
+        good = self.good()
         good["seeds"][regime, "trained"] = self.over([[28, 50]] * 8 + [stops] * 2)
         assert disagreeing(superposition_gates.claims(**good)) == rows
 
-    def test_no_cliff_in_any_seed_is_said(self, monkeypatch):
-        good = self.good(monkeypatch)
+    def test_no_cliff_in_any_seed_is_said(self):
+        good = self.good()
         good["seeds"]["dense by width", "trained"] = self.over([[28]] * 10)
         assert superposition_gates.claims(**good)[3].here == "not found"
 
-    def test_one_network_with_as_many_features_as_units(self, monkeypatch):
-        good = self.good(monkeypatch)
-        good["autoencoders"]["sparse"][2].network = self.Network(10)
+    def test_one_network_with_as_many_features_as_units(self):
+        good = self.good()
+        good["reconstructed"][2] = 10
         assert disagreeing(superposition_gates.claims(**good)) == [4]
 
-    def test_two_seeds_that_are_not_reversed(self, monkeypatch):
+    def test_two_seeds_that_are_not_reversed(self):
         for n_bad, expected in ((1, []), (2, [5])):
-            good = self.good(monkeypatch)
-            for one in good["autoencoders"]["dense by data"][:n_bad]:
-                one.x = [-0.34]
+            good = self.good()
+            good["correlations"][:n_bad] = [-0.34] * n_bad
             assert disagreeing(superposition_gates.claims(**good)) == expected
 
     @pytest.mark.parametrize("values", [[0.99, 0.991, 0.992], [0.9995, 0.9996, 0.9997]])
-    def test_regressions_that_exclude_a_published_figure(self, values, monkeypatch):
-        good = self.good(monkeypatch)
+    def test_regressions_that_exclude_a_published_figure(self, values):
+        good = self.good()
         for around in good["described"]:
             good["described"][around] = torch.tensor([[value, 0] for value in values])
         assert disagreeing(superposition_gates.claims(**good)) == [6]

@@ -16,6 +16,7 @@ from entk_book import exercises, stored
 from entk_book.exercises import Check
 from entk_book.exercises._kinds import Choice, Direction, Values, Whole, Wholes
 from entk_book.explorers import grokking
+from entk_book.studies import superposition_grid
 from entk_lib.toys.models import QuadraticMLP, ReLUNetwork, TiedAutoencoder
 from entk_lib.toys.tasks import modular_addition, superposition
 from entk_lib.training import adamw, train, train_many
@@ -126,15 +127,6 @@ def layer_bases(trained):
     return found, family
 
 
-def autoencoder():
-    importances = superposition.importances(50)
-    x = superposition.sample(500, 50, 0.9, seed=0)
-    model = TiedAutoencoder(50, 10, seed=100)
-    loss = entk.training.weighted_squared_error(importances)
-    train(model, x, x, steps=2000, loss=loss)
-    return model, x, importances
-
-
 def course(trained):
     model, run, _, y, known, others = trained
     rows = {"known": known, "others": others}
@@ -172,7 +164,7 @@ GIVEN = {
     "grokking.false_alarms": lambda _: alarm_series(),
     "layerwise.overlap_of_the_whole": layer_bases,
     "layerwise.second_layer_share": layers,
-    "explorers.cliffs_at_beta_one": lambda _: autoencoder(),
+    "explorers.cliffs_at_beta_one": lambda _: (superposition_grid.stored_grid(),),
     "explorers.step_of_half_the_sums": course,
     "explorers.family_of_an_atom": lambda _: one_atom(),
     "transformer.mirrored_test_pairs": lambda _: (stored.transformer_split(0)[0], P),

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import entk_lib as entk
+from entk_book.studies import superposition_grid
 from entk_lib.toys.models import QuadraticMLP, TiedAutoencoder
 from entk_lib.toys.tasks import modular_addition, superposition
 from entk_lib.training import adamw, train
@@ -25,6 +26,7 @@ STORED = {
         explorers.Waves,
         explorers.Edits,
     ),
+    "02_superposition": (explorers.Superposition,),
     "09_present_or_used": (explorers.Edits,),
 }
 
@@ -106,10 +108,10 @@ def test_a_wide_dtype_is_refused():
 def test_superposition_holds_what_the_library_computes(coders):
     trained, start, samples = coders
     importances = superposition.importances(6)
-    explorer = explorers.Superposition(
+    grid = superposition_grid.measured(
         trained, start, samples, betas=(0.0, 1.0), importances=importances
     )
-    found = unpacked(explorer)
+    found = unpacked(explorers.Superposition(grid))
     spectrum = entk.ntk_spectrum(
         trained[0.5, 3], samples[0.5], outputs="flatten", output_weights=importances
     )
@@ -124,17 +126,65 @@ def test_superposition_holds_what_the_library_computes(coders):
     assert np.abs(found["trained alignment"][0, 1, 1] - aligned).max() < 1 / 255
     assert found["trained passing"][0, 1, 1] == (aligned.max(0) > 0.5).sum()
     assert found["reconstructed"][0, 1] == trained[0.5, 3].n_reconstructed()
+    assert grid.cliffs(0.5, 3, 1.0) == stops
 
 
 def test_superposition_names_what_is_missing(coders):
     trained, start, samples = coders
     common = {"betas": (0.0,), "importances": torch.ones(6)}
     with pytest.raises(ValueError, match=r"untrained must have every one of.*\(0.5, 3\)"):
-        explorers.Superposition(trained, {(0.5, 2): start[0.5, 2]}, samples, **common)
+        superposition_grid.measured(trained, {(0.5, 2): start[0.5, 2]}, samples, **common)
     with pytest.raises(ValueError, match="samples must have"):
-        explorers.Superposition(trained, start, {}, **common)
+        superposition_grid.measured(trained, start, {}, **common)
     with pytest.raises(ValueError, match="at least one setting"):
-        explorers.Superposition({}, start, samples, **common)
+        superposition_grid.measured({}, start, samples, **common)
+
+
+def test_what_a_grid_stores_is_what_it_holds(coders, monkeypatch):
+    trained, start, samples = coders
+    grid = superposition_grid.measured(
+        trained, start, samples, betas=(0.0, 1.0), importances=torch.ones(6)
+    )
+    table = json.loads(json.dumps(superposition_grid.packed(grid)))
+    monkeypatch.setattr(superposition_grid.records, "read", lambda _: table)
+    back = superposition_grid.stored_grid()
+    assert (back.sparsities, back.widths, back.betas) == ((0.5,), (2, 3), (0.0, 1.0))
+    assert set(back.arrays) == set(grid.arrays)
+    for name, array in grid.arrays.items():
+        most = 1 / 509 if name == "trained alignment" else 0
+        assert float((back.arrays[name] - array).abs().max()) <= most
+    first, second = (unpacked(explorers.Superposition(one)) for one in (grid, back))
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+
+
+def test_training_a_setting_anew_gives_what_is_stored():
+    grid = superposition_grid.stored_grid()
+    setting = (0.9, 10)
+    trained, untrained = superposition_grid.networks([setting])
+    anew = superposition_grid.measured(
+        trained,
+        untrained,
+        {0.9: superposition_grid.samples(0.9)},
+        betas=(0.3,),
+        importances=superposition.importances(50),
+    )
+    place = (2, 1, 1)
+    assert anew.cliffs(0.9, 10, 0.3) == grid.cliffs(0.9, 10, 0.3)
+    assert anew.cliffs(0.9, 10, 0.3, "untrained") == grid.cliffs(0.9, 10, 0.3, "untrained")
+    assert anew.arrays["reconstructed"] == grid.arrays["reconstructed"][place[:2]]
+    for state in ("trained", "untrained"):
+        name = f"{state} eigenvalues"
+        ratio = anew.arrays[name][0, 0, 0] / grid.arrays[name][place]
+        assert float(ratio.log().abs().max()) < 0.01
+        other = anew.arrays[name][0, 0, 0] / grid.arrays[name][2, 1, 0]
+        assert float(other.log().abs().max()) > 0.1  # another beta would be noticed
+        passing = f"{state} passing"
+        assert anew.arrays[passing][0, 0, 0] == grid.arrays[passing][place]
+    aligned = [
+        arrays["trained alignment"][at]
+        for arrays, at in ((anew.arrays, (0, 0, 0)), (grid.arrays, place))
+    ]
+    assert float((aligned[0].amax(0) - aligned[1].amax(0)).abs().max()) < 0.02
 
 
 def test_a_course_holds_what_the_library_computes(run):
@@ -247,7 +297,9 @@ def test_an_explorer_is_shown_with_its_static_figure(run, coders):
     shown = (
         explorers.Grokking({"one": run[-1]}, modulus=MODULUS, start=1),
         explorers.Superposition(
-            trained, start, samples, betas=(0.0,), importances=torch.ones(6)
+            superposition_grid.measured(
+                trained, start, samples, betas=(0.0,), importances=torch.ones(6)
+            )
         ),
         explorers.Waves({"span": span}, modulus=MODULUS),
         explorers.Edits({"one": a_change(0.3)}, strengths=(-1, 0, 1)),

@@ -106,6 +106,17 @@ class TestRichTraining:
         assert float(curves["labels, against the end"][0, -1]) == pytest.approx(
             end, rel=1e-4
         )
+        model = runs[0].result.model
+        model.load_state_dict(runs[0].result.snapshots[steps[9]])
+        with torch.no_grad():
+            now, fresh = model(task.x_train), model(task.x_fresh)
+        for name, targets in (("labels", task.y_train), ("own outputs", now)):
+            predictor = entk.LinearizedPredictor(
+                model, task.x_train, targets, ridge=rich_training.RIDGE, around="zero"
+            )
+            assert float(curves[f"{name}, against this step"][0, 9]) == pytest.approx(
+                predictor.r_squared(task.x_fresh, fresh), rel=1e-3
+            )
 
 
 class TestNoisySpectra:
@@ -168,7 +179,15 @@ class TestSuperposition:
         assert torch.equal(nulls.best["trained"], expected)
         assert torch.equal(nulls.kept, regimes.is_reconstructed(sparse[0].network))
         count = int((expected > 0.5).sum())
-        assert nulls.passing.startswith(f"passing 0.5: trained {count}, untrained ")
+        assert nulls.passing("trained") == count
+        kept, dropped = nulls.gains[nulls.kept], nulls.gains[~nulls.kept]
+        assert float(nulls.gain("dropped")) == pytest.approx(
+            float(dropped.mean()), abs=0.051
+        )
+        if len(kept):
+            assert float(nulls.gain("reconstructed")) == pytest.approx(
+                float(kept.mean()), abs=0.051
+            )
 
     def test_seeds_are_counted(self, sparse):
         best = torch.tensor([[0.9, 0.1, 0.6], [0.9, 0.6, 0.6]])
@@ -176,12 +195,8 @@ class TestSuperposition:
         found = regimes.OverSeeds(best, torch.tensor([2.0, 3.0]), [[29, 50], [50]], kept)
         assert found.with_cliff(26, 32) == 1
         assert found.with_cliff(49, 51) == 2
-        assert found.counts == (
-            "2 seeds: 2 to 3 features pass 0.5; shared dimensions 2 to 3 of 50"
-        )
-        assert found.of_the_kept == (
-            "100% to 100% of the reconstructed pass, and at most 2 dropped ones"
-        )
+        assert found.counts == ("2 to 3", "2 to 3")
+        assert found.of_the_kept == ("100%", "0 to 2")
         assert len(regimes.over_seeds(sparse, "trained", 0.0)) == 2
 
     def test_settled_is_a_loss_that_hardly_falls(self, sparse):
@@ -197,7 +212,7 @@ class TestSuperposition:
         shares = superposition_gates.open_shares(one)
         assert shares.tolist() == pytest.approx(is_open.double().mean(0).tolist())
         often = int((is_open.double().mean(0) > 0.5).sum())
-        assert superposition_gates.n_often_open(one) == often
+        assert superposition_gates.n_often_open(one.network, one.x) == often
         assert (
             superposition_gates.cliffs_near_gates([one, one], [[often + 1], [often + 2]])
             == 1
@@ -236,9 +251,7 @@ class TestSuperposition:
         found = superposition_gates.Found(best, [3.0, 5.0])
         assert found.passing(0.5) == [3, 2]
         assert found.passing(0.9) == [1, 0]
-        assert str(found) == (
-            "2 to 3 above 0.5, 1 to 2 above 0.7, 0 to 1 above 0.9; 3 to 5 shared dimensions"
-        )
+        assert found.cells == ("2 to 3", "1 to 2", "0 to 1", "3 to 5")
 
     def test_gates_that_are_dealt_anew_are_as_many_on_other_samples(self, sparse):
         one = sparse[0]
@@ -288,7 +301,8 @@ class TestBias:
         assert found[0.1].n_with_cliff == 0
         assert found[5.0].n_with_cliff == 1
         assert found[5.0].ratios[0] > 5 > found[0.1].ratios[0]
-        assert "a cliff at 50 ± 1 in 1 of 1 seeds, none anywhere in 0" in str(found[5.0])
+        two = superposition_bias.Scaled([[], [27, 50]], [1.0, 2.0], [7.0, 8.0])
+        assert two.cells == ("1 of 2", "1 of 2", "1.0 to 2.0", "7 to 8")
 
     def test_a_bias_that_is_not_trained_stays_zero(self):
         (free,), (fixed,) = (
@@ -308,6 +322,7 @@ class TestBias:
         expected = entk.subspace_overlap(regimes.top_vectors(spectrum), features)
         assert found.shared[0] == pytest.approx(expected, rel=1e-4)
         assert found.cliffs[0] == regimes.stops(spectrum)
+        assert found.rows[0] == ("features reconstructed", str(found.reconstructed[0]))
 
     def test_order_within_blocks_is_that_of_their_features_alone(self, monkeypatch, sparse):
         aligned = torch.zeros(50, 50)

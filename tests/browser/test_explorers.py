@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import entk_lib as entk
-from entk_book.studies import edit_strengths, edited_adders
+from entk_book.studies import edit_strengths, edited_adders, superposition_grid
 from entk_book.studies.adders import train_adders
 from entk_lib.toys.models import QuadraticMLP, TiedAutoencoder
 from entk_lib.toys.tasks import modular_addition, superposition
 
 waves = pytest.importorskip("entk_book.explorers.waves")
 PAGE = "chapters/explorers.html"
+CHAPTER = "chapters/02_superposition.html"
 NAMES = (
     "Superposition explorer",
     "Grokking explorer",
@@ -30,6 +31,15 @@ def page(visit):
     assert opened.problems == []
     for name in NAMES:
         opened.page.get_by_role("group", name=name).wait_for()
+    return opened.page
+
+
+@pytest.fixture(params=[PAGE, CHAPTER])
+def with_superposition(visit, request):
+    """The page of all explorers, and the chapter that shows this one."""
+    opened = visit(request.param).settle()
+    assert opened.problems == []
+    group(opened.page, "Superposition explorer").wait_for()
     return opened.page
 
 
@@ -70,7 +80,8 @@ def move(page, where, label, presses, key="ArrowRight"):
         page.keyboard.press(key)
 
 
-def test_superposition_follows_the_keyboard(page):
+def test_superposition_follows_the_keyboard(with_superposition):
+    page = with_superposition
     where = "Superposition explorer"
     plot = group(page, where).locator("svg.plot")
     before = heights(plot, "trained", "circle", "cy")
@@ -98,7 +109,8 @@ def test_superposition_follows_the_keyboard(page):
     assert f"(untrained: {', '.join(map(str, stops)) or 'none'})." in told
 
 
-def test_superposition_s_heatmap_shows_the_stored_alignments(page):
+def test_superposition_s_heatmap_shows_the_stored_alignments(with_superposition):
+    page = with_superposition
     where = "Superposition explorer"
     canvas = group(page, where).locator("canvas")
     pixels = canvas.evaluate(
@@ -109,6 +121,27 @@ def test_superposition_s_heatmap_shows_the_stored_alignments(page):
     told = group(page, where).locator("p[role=status]").inner_text()
     passing = int((alignment.max(axis=0) > 0.5).sum())
     assert f"{passing} features align above 0.5" in told
+    stored = superposition_grid.stored_grid().arrays["trained alignment"][2, 1, 0]
+    assert np.abs(alignment - stored.numpy()).max() < 0.01
+
+
+def test_superposition_follows_the_mouse(with_superposition):
+    box = group(with_superposition, "Superposition explorer")
+    dial = box.get_by_label("hidden units", exact=True)
+    dial.scroll_into_view_if_needed()
+    place = dial.bounding_box()
+    with_superposition.mouse.click(
+        place["x"] + 0.64 * place["width"], place["y"] + place["height"] / 2
+    )
+    assert box.locator(".value").all_inner_texts() == ["0.9", "20", "0"]
+    grid = superposition_grid.stored_grid()
+    stops = [
+        ", ".join(map(str, grid.cliffs(0.9, 20, 0.0, s))) for s in ("trained", "untrained")
+    ]
+    told = box.locator("p[role=status]").inner_text()
+    kept = int(grid.arrays["reconstructed"][2, 2])
+    assert told.startswith(f"{kept} of 50 features reconstructed; ")
+    assert f"cliffs after: {stops[0]} (untrained: {stops[1]})." in told
 
 
 def test_grokking_follows_keyboard_and_list(page):
@@ -244,9 +277,16 @@ def test_without_javascript_the_static_figures_stay(visit):
     page = visit(PAGE, scripts=False).page
     page.wait_for_load_state("load")
     for name in ("superposition", "grokking", "waves", "edits"):
-        picture = page.locator(f"#fig-explore-{name} img")
-        assert picture.evaluate("(img) => img.naturalWidth > 400")
-        assert len(picture.get_attribute("alt")) > 30
+        assert_shown(page.locator(f"#fig-explore-{name} img"))
+    chapter = visit(CHAPTER, scripts=False).page
+    chapter.wait_for_load_state("load")
+    assert_shown(chapter.locator("#fig-superposition-dials img"))
+
+
+def assert_shown(picture):
+    """A picture is there, with a text that describes it."""
+    assert picture.evaluate("(img) => img.naturalWidth > 400")
+    assert len(picture.get_attribute("alt")) > 30
 
 
 def test_an_explorer_that_fails_leaves_its_figure(visit, book):

@@ -21,6 +21,8 @@ from entk_book.studies import (
     grammar_modes,
     grokking_courses,
     grokking_ladder,
+    grokking_story,
+    modular_addition,
     peaks,
     pitch,
     pitch_answers,
@@ -28,15 +30,19 @@ from entk_book.studies import (
     pitch_sizes,
     pitch_sounds,
     restricted,
+    side_by_side,
     words,
 )
 
 RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
+    "addition_rivals": side_by_side.record,
     "edits": edit_records.record,
     "edit_strengths": edit_strengths.record,
     "edited_transformers": edited_transformers.record,
     "families_in_controls": families_in_noise.record,
     "grokking_courses": grokking_courses.record,
+    "grokking_story": grokking_story.record,
+    "other_moduli": modular_addition.record_of_moduli,
     "peaks": peaks.record,
     "grammar": grammar_modes.record,
     "pitch": pitch.record,

@@ -1,8 +1,9 @@
 """A rival of the kernel that takes no derivative: inputs and activations side by side."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,18 +11,21 @@ from torch import Tensor
 
 import entk_lib as entk
 from entk_book.ledger import Claim
-from entk_book.studies.adders import Adder, ratio_after
-from entk_book.studies.modular_addition import (
-    N_ONE,
-    N_TWO,
-    cliffs_of,
-    overlaps_over_seeds,
-    seeds_with_cliff,
-    span,
-    told,
+from entk_book.stored import records
+from entk_book.studies.adders import (
+    MODULUS,
+    eigenspaces,
+    family_overlaps,
+    ratio_after,
+    train_adders,
 )
+from entk_book.studies.modular_addition import N_ONE, N_TWO, cliffs_of
 from entk_lib import Spectrum
+from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
+
+# Networks on which no threshold was chosen.
+FRESH = range(101, 111)
 
 # How much the inputs count beside the activations, as a ratio of traces.
 RATIOS = {"1/4": 0.25, "1": 1.0, "4": 4.0}
@@ -61,100 +65,151 @@ def side_by_side(
     return total
 
 
+Row = dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Rival:
     """One matrix over several networks: where its spectrum drops, and what is above.
 
     Attributes:
-        spectra: One a network.
-        shared: Dimensions that both eigenspaces share with each family of waves.
+        rows: One a network, as `measure` gives them.
     """
 
-    spectra: list[Spectrum]
-    shared: Mapping[str, Float[Tensor, "seeds families"]]
+    rows: Sequence[Row]
 
-    @property
-    def has_both(self) -> int:
-        """In how many networks `entk_lib.find_cliffs` finds both cliffs."""
-        return sum({N_ONE, N_TWO} <= set(cliffs_of(s)) for s in self.spectra)
+    def of(self, name: str) -> list[float]:
+        """One number of every network.
 
-    def __str__(self) -> str:
-        """Two lines of the chapter."""
-        found = ", ".join(
-            f"after {stop} in {seeds_with_cliff(self.spectra, stop)}"
-            for stop in (N_ONE, N_TWO)
-        )
-        ratios = span([ratio_after(s, N_TWO) for s in self.spectra], 1)
-        rows = self.shared["second"][:, 2:]
-        return (
-            f"cliffs {found} of {len(self.spectra)}, ratio at {N_TWO} {ratios}, "
-            f"{chance_line(self.spectra, N_TWO)}\n"
-            f"    modes {N_ONE} to {N_TWO - 1}: {told(rows, ('sum', 'difference'))} of 28"
-        )
+        Args:
+            name: ``"ratio"``, ``"chance"``, ``"sum"`` or ``"difference"``.
+
+        Returns:
+            One entry a network.
+        """
+        return [row[name] for row in self.rows]
+
+    def n_with(self, *places: int) -> int:
+        """In how many networks `entk_lib.find_cliffs` finds all of some cliffs.
+
+        Args:
+            *places: Numbers of eigenvalues above each.
+
+        Returns:
+            The number.
+        """
+        return sum(set(places) <= set(row["stops"]) for row in self.rows)
 
 
-def chance_line(spectra: Sequence[Spectrum], stop: int) -> str:
-    """How often spectra without a cliff have the gaps that these have at a place.
+def rarity(chances: Iterable[float]) -> str:
+    """How often spectra without a cliff have the gaps that some spectra have at a place.
 
     Args:
-        spectra: One a network.
-        stop: Number of eigenvalues above the place.
+        chances: As `entk_lib.cliff_chance` gives them.
 
     Returns:
-        Text: the largest of the probabilities, as a bound, or that it is no wonder.
+        Text: a power of ten above the largest of them, or that it is no wonder.
+
+    Example:
+        >>> rarity([3e-4, 2e-9]), rarity([3e-4, 0.3])
+        ('< 1 in 1,000', 'common')
     """
-    largest = max(entk.cliff_chance(s.eigenvalues, stop) for s in spectra)
+    largest = max(chances)
     if largest > 0.05:
-        return "no more than chance gives"
+        return "common"
     digits = math.floor(-math.log10(largest)) if largest > _RAREST else 6
-    return f"by chance less than once in {10**digits:,}"
+    return f"< 1 in {10**digits:,}"
 
 
-def rivals(adders: Sequence[Adder], *, trained: bool = True) -> dict[str, Rival]:
+def spectra(network: QuadraticMLP, x: Float[Tensor, "pairs inputs"]) -> dict[str, Spectrum]:
     """The kernel, the activations, and inputs and activations side by side.
 
     Args:
-        adders: Networks that add, on the same pairs.
-        trained: Take the networks as they ended, not as they started.
+        network: Trained or not.
+        x: All pairs, one-hot.
 
     Returns:
         By name: ``"kernel"``, ``"activations"`` and ``"inputs and activations, 1"``, where
         the number is the ratio of their traces, one of ``RATIOS``.
     """
-    families = modular_addition.fourier_families(adders[0].modulus)
-    spectra: dict[str, list[Spectrum]] = {}
-    for adder in adders:
-        network = adder.network if trained else adder.start
-        with torch.no_grad():
-            hidden = network.first(adder.x).double().square()
-        matrices = {"activations": side_by_side([hidden], [1.0])} | {
-            f"inputs and activations, {name}": side_by_side([adder.x, hidden], [ratio, 1.0])
-            for name, ratio in RATIOS.items()
-        }
-        kernel = entk.ntk_spectrum(network, adder.x, k=N_EIGENVALUES)
-        spectra.setdefault("kernel", []).append(kernel)
-        for name, matrix in matrices.items():
-            found = entk.kernel_spectrum(matrix, k=N_EIGENVALUES)
-            spectra.setdefault(name, []).append(found)
-    return {
-        name: Rival(group, overlaps_over_seeds(group, families))
-        for name, group in spectra.items()
+    with torch.no_grad():
+        hidden = network.first(x).double().square()
+    matrices = {"activations": side_by_side([hidden], [1.0])} | {
+        f"inputs and activations, {name}": side_by_side([x, hidden], [ratio, 1.0])
+        for name, ratio in RATIOS.items()
     }
+    return {"kernel": entk.ntk_spectrum(network, x, k=N_EIGENVALUES)} | {
+        name: entk.kernel_spectrum(matrix, k=N_EIGENVALUES)
+        for name, matrix in matrices.items()
+    }
+
+
+def measure(spectrum: Spectrum) -> Row:
+    """What the chapter says of one spectrum.
+
+    Args:
+        spectrum: Of a matrix on all pairs.
+
+    Returns:
+        ``stops``: where it has cliffs. ``ratio``: of the eigenvalues on either side of the
+        second place. ``chance``: of such a gap there without a cliff. ``sum``,
+        ``difference``: dimensions that the second eigenspace shares with these waves.
+    """
+    second = eigenspaces(spectrum)["second"]
+    shared = family_overlaps(second, modular_addition.fourier_families(MODULUS))
+    return {
+        "stops": list(cliffs_of(spectrum)),
+        "ratio": ratio_after(spectrum, N_TWO),
+        "chance": entk.cliff_chance(spectrum.eigenvalues, N_TWO),
+        "sum": shared["sum"],
+        "difference": shared["difference"],
+    }
+
+
+def record(seeds: Sequence[int] = FRESH) -> dict[str, Any]:
+    """All matrices of fresh networks, trained and untrained, as they are stored.
+
+    Args:
+        seeds: One a network.
+
+    Returns:
+        What `entk_book.stored.records.write` takes: by state and matrix, a row a network.
+    """
+    found: dict[str, dict[str, list[Row]]] = {"trained": {}, "untrained": {}}
+    for adder in train_adders(seeds):
+        for state, network in (("trained", adder.network), ("untrained", adder.start)):
+            for name, spectrum in spectra(network, adder.x).items():
+                row = records.rounded(measure(spectrum), digits=6)
+                found[state].setdefault(name, []).append(row)
+    return found
+
+
+def stored_rivals(state: str = "trained") -> dict[str, Rival]:
+    """The stored matrices of ten fresh networks.
+
+    Args:
+        state: ``"trained"`` or ``"untrained"``.
+
+    Returns:
+        By the matrix's name.
+    """
+    found = records.read("addition_rivals")[state]
+    return {name: Rival(rows) for name, rows in found.items()}
 
 
 def claims(fresh: Mapping[str, Rival]) -> list[Claim]:
     """What the kernel has of the cliffs that inputs and activations do not have.
 
     Args:
-        fresh: Of networks that no threshold was chosen on, as `rivals` gives them.
+        fresh: Of networks that no threshold was chosen on, as `stored_rivals` gives them.
 
     Returns:
         The ledger's rows.
     """
     kernel, rival = fresh["kernel"], fresh["inputs and activations, 1"]
-    n = len(kernel.spectra)
-    chances = [entk.cliff_chance(s.eigenvalues, N_TWO) for s in kernel.spectra]
-    passed = sum(chance < 0.001 for chance in chances)
+    n = len(kernel.rows)
+    passed = sum(chance < 0.001 for chance in kernel.of("chance"))
+    of_rival, of_kernel = (one.n_with(N_ONE, N_TWO) for one in (rival, kernel))
     return [
         Claim(
             "the gap after 113 is a cliff",
@@ -167,9 +222,9 @@ def claims(fresh: Mapping[str, Rival]) -> list[Claim]:
         Claim(
             "both cliffs take a kernel",
             "not published",
-            f"inputs and activations side by side have both in {rival.has_both} of {n} "
-            f"fresh seeds, the kernel in {kernel.has_both}",
-            rival.has_both < kernel.has_both,
+            f"inputs and activations side by side have both in {of_rival} of {n} "
+            f"fresh seeds, the kernel in {of_kernel}",
+            of_rival < of_kernel,
             "new here",
             "fewer without a derivative",
         ),

@@ -25,6 +25,8 @@ STORED = {
         explorers.Waves,
         explorers.Edits,
     ),
+    "03_modular_addition": (explorers.Waves,),
+    "04_grokking": (explorers.Grokking,),
     "09_present_or_used": (explorers.Edits,),
 }
 

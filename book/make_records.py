@@ -30,12 +30,12 @@ from entk_book.studies import (
     pitch_sizes,
     pitch_sounds,
     restricted,
-    side_by_side,
+    rival_records,
     words,
 )
 
 RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
-    "addition_rivals": side_by_side.record,
+    "addition_rivals": rival_records.record,
     "edits": edit_records.record,
     "edit_strengths": edit_strengths.record,
     "edited_transformers": edited_transformers.record,

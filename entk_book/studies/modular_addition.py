@@ -1,7 +1,7 @@
 """Chapter 3: when networks learn to add, and which waves their eigenspaces hold."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -182,6 +182,20 @@ def overlaps_over_seeds(
         )
         for block in ("first", "second")
     }
+
+
+def told(shared: Float[Tensor, "seeds families"], names: Iterable[str]) -> str:
+    """A table of overlaps in one line: the range over seeds, family by family.
+
+    Args:
+        shared: Shared dimensions.
+        names: Of the families.
+
+    Returns:
+        Text.
+    """
+    columns = zip(names, shared.T, strict=True)
+    return ", ".join(f"{name} {span(column, 1)}" for name, column in columns)
 
 
 def largest_drop(spectrum: Spectrum, n_one: int = N_ONE, last: int = 190) -> int:

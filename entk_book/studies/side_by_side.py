@@ -1,37 +1,32 @@
 """A rival of the kernel that takes no derivative: inputs and activations side by side."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 import entk_lib as entk
-from entk_book.ledger import Claim
-from entk_book.stored import records
-from entk_book.studies.adders import (
-    MODULUS,
-    eigenspaces,
-    family_overlaps,
-    ratio_after,
-    train_adders,
+from entk_book.studies.adders import Adder, ratio_after
+from entk_book.studies.modular_addition import (
+    N_ONE,
+    N_TWO,
+    cliffs_of,
+    overlaps_over_seeds,
+    seeds_with_cliff,
+    span,
+    told,
 )
-from entk_book.studies.modular_addition import N_ONE, N_TWO, cliffs_of
 from entk_lib import Spectrum
 from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
 
-# Networks on which no threshold was chosen.
-FRESH = range(101, 111)
-
 # How much the inputs count beside the activations, as a ratio of traces.
 RATIOS = {"1/4": 0.25, "1": 1.0, "4": 4.0}
 N_EIGENVALUES = 200
-# Rarer than this is not told apart: no model of chance is that exact.
-_RAREST = 1e-6
+COMMON = 0.05  # a probability beyond which nothing is to be explained
 
 
 def side_by_side(
@@ -65,60 +60,68 @@ def side_by_side(
     return total
 
 
-Row = dict[str, Any]
-
-
 @dataclass(frozen=True)
 class Rival:
     """One matrix over several networks: where its spectrum drops, and what is above.
 
     Attributes:
-        rows: One a network, as `measure` gives them.
+        spectra: One a network.
+        shared: Dimensions that both eigenspaces share with each family of waves.
     """
 
-    rows: Sequence[Row]
+    spectra: list[Spectrum]
+    shared: Mapping[str, Float[Tensor, "seeds families"]]
 
-    def of(self, name: str) -> list[float]:
-        """One number of every network.
+    @property
+    def has_both(self) -> int:
+        """In how many networks `entk_lib.find_cliffs` finds both cliffs."""
+        return sum({N_ONE, N_TWO} <= set(cliffs_of(s)) for s in self.spectra)
 
-        Args:
-            name: ``"ratio"``, ``"chance"``, ``"sum"`` or ``"difference"``.
-
-        Returns:
-            One entry a network.
-        """
-        return [row[name] for row in self.rows]
-
-    def n_with(self, *places: int) -> int:
-        """In how many networks `entk_lib.find_cliffs` finds all of some cliffs.
-
-        Args:
-            *places: Numbers of eigenvalues above each.
-
-        Returns:
-            The number.
-        """
-        return sum(set(places) <= set(row["stops"]) for row in self.rows)
+    def __str__(self) -> str:
+        """Two lines of the chapter."""
+        found = ", ".join(
+            f"after {stop} in {seeds_with_cliff(self.spectra, stop)}"
+            for stop in (N_ONE, N_TWO)
+        )
+        ratios = span([ratio_after(s, N_TWO) for s in self.spectra], 1)
+        rows = self.shared["second"][:, 2:]
+        return (
+            f"cliffs {found} of {len(self.spectra)}, ratio at {N_TWO} {ratios}, "
+            f"{chance_line(self.spectra, N_TWO)}\n"
+            f"    modes {N_ONE} to {N_TWO - 1}: {told(rows, ('sum', 'difference'))} of 28"
+        )
 
 
-def rarity(chances: Iterable[float]) -> str:
-    """How often spectra without a cliff have the gaps that some spectra have at a place.
+def chance_line(spectra: Sequence[Spectrum], stop: int) -> str:
+    """How often spectra without a cliff have the gaps that these have at a place.
 
     Args:
-        chances: As `entk_lib.cliff_chance` gives them.
+        spectra: One a network.
+        stop: Number of eigenvalues above the place.
 
     Returns:
-        Text: a power of ten above the largest of them, or that it is no wonder.
+        Text: the largest of the probabilities, as a bound, or that it is no wonder.
+    """
+    largest = max(entk.cliff_chance(s.eigenvalues, stop) for s in spectra)
+    if largest > COMMON:
+        return "no more than chance gives"
+    return f"by chance less than once in {bound(largest):,}"
+
+
+def bound(chance: float) -> int:
+    """The power of ten of which a probability is less than one part.
+
+    Args:
+        chance: At most 1.
+
+    Returns:
+        At most a million: no model of chance is more exact than that.
 
     Example:
-        >>> rarity([3e-4, 2e-9]), rarity([3e-4, 0.3])
-        ('< 1 in 1,000', 'common')
+        >>> bound(3e-4), bound(2e-9)
+        (1000, 1000000)
     """
-    largest = max(chances)
-    if largest > 0.05:
-        return "common"
-    digits = math.floor(-math.log10(largest)) if largest > _RAREST else 6
-    return f"< 1 in {10**digits:,}"
+    return 10 ** (math.floor(-math.log10(chance)) if chance > 1e-6 else 6)
 
 
 def spectra(network: QuadraticMLP, x: Float[Tensor, "pairs inputs"]) -> dict[str, Spectrum]:
@@ -144,88 +147,24 @@ def spectra(network: QuadraticMLP, x: Float[Tensor, "pairs inputs"]) -> dict[str
     }
 
 
-def measure(spectrum: Spectrum) -> Row:
-    """What the chapter says of one spectrum.
+def rivals(adders: Sequence[Adder], *, trained: bool = True) -> dict[str, Rival]:
+    """The kernel, the activations, and inputs and activations side by side.
 
     Args:
-        spectrum: Of a matrix on all pairs.
+        adders: Networks that add, on the same pairs.
+        trained: Take the networks as they ended, not as they started.
 
     Returns:
-        ``stops``: where it has cliffs. ``ratio``: of the eigenvalues on either side of the
-        second place. ``chance``: of such a gap there without a cliff. ``sum``,
-        ``difference``: dimensions that the second eigenspace shares with these waves.
+        By name: ``"kernel"``, ``"activations"`` and ``"inputs and activations, 1"``, where
+        the number is the ratio of their traces, one of ``RATIOS``.
     """
-    second = eigenspaces(spectrum)["second"]
-    shared = family_overlaps(second, modular_addition.fourier_families(MODULUS))
+    families = modular_addition.fourier_families(adders[0].modulus)
+    found: dict[str, list[Spectrum]] = {}
+    for adder in adders:
+        network = adder.network if trained else adder.start
+        for name, spectrum in spectra(network, adder.x).items():
+            found.setdefault(name, []).append(spectrum)
     return {
-        "stops": list(cliffs_of(spectrum)),
-        "ratio": ratio_after(spectrum, N_TWO),
-        "chance": entk.cliff_chance(spectrum.eigenvalues, N_TWO),
-        "sum": shared["sum"],
-        "difference": shared["difference"],
+        name: Rival(group, overlaps_over_seeds(group, families))
+        for name, group in found.items()
     }
-
-
-def record(seeds: Sequence[int] = FRESH) -> dict[str, Any]:
-    """All matrices of fresh networks, trained and untrained, as they are stored.
-
-    Args:
-        seeds: One a network.
-
-    Returns:
-        What `entk_book.stored.records.write` takes: by state and matrix, a row a network.
-    """
-    found: dict[str, dict[str, list[Row]]] = {"trained": {}, "untrained": {}}
-    for adder in train_adders(seeds):
-        for state, network in (("trained", adder.network), ("untrained", adder.start)):
-            for name, spectrum in spectra(network, adder.x).items():
-                row = records.rounded(measure(spectrum), digits=6)
-                found[state].setdefault(name, []).append(row)
-    return found
-
-
-def stored_rivals(state: str = "trained") -> dict[str, Rival]:
-    """The stored matrices of ten fresh networks.
-
-    Args:
-        state: ``"trained"`` or ``"untrained"``.
-
-    Returns:
-        By the matrix's name.
-    """
-    found = records.read("addition_rivals")[state]
-    return {name: Rival(rows) for name, rows in found.items()}
-
-
-def claims(fresh: Mapping[str, Rival]) -> list[Claim]:
-    """What the kernel has of the cliffs that inputs and activations do not have.
-
-    Args:
-        fresh: Of networks that no threshold was chosen on, as `stored_rivals` gives them.
-
-    Returns:
-        The ledger's rows.
-    """
-    kernel, rival = fresh["kernel"], fresh["inputs and activations, 1"]
-    n = len(kernel.rows)
-    passed = sum(chance < 0.001 for chance in kernel.of("chance"))
-    of_rival, of_kernel = (one.n_with(N_ONE, N_TWO) for one in (rival, kernel))
-    return [
-        Claim(
-            "the gap after 113 is a cliff",
-            "113",
-            f"rarer than 1 in 1,000 without a cliff in {passed} of {n} fresh seeds",
-            passed == n,
-            "Lin 2025",
-            "every fresh seed",
-        ),
-        Claim(
-            "both cliffs take a kernel",
-            "not published",
-            f"inputs and activations side by side have both in {of_rival} of {n} "
-            f"fresh seeds, the kernel in {of_kernel}",
-            of_rival < of_kernel,
-            "new here",
-            "fewer without a derivative",
-        ),
-    ]

@@ -13,6 +13,7 @@ from entk_book.studies import (
     grokking_story,
     layerwise,
     modular_addition,
+    rival_records,
     rotated_waves,
     side_by_side,
     without_the_group,
@@ -97,6 +98,8 @@ class TestModularAddition:
         shared = modular_addition.overlaps_over_seeds([known, known], families, 5)
         assert shared["first"].tolist() == [pytest.approx([4, 4, 0, 0], abs=1e-9)] * 2
         assert shared["second"].tolist() == [pytest.approx([0, 0, 4, 4], abs=1e-9)] * 2
+        told = modular_addition.told(shared["first"], families)
+        assert told.startswith("a 4.0 to 4.0, b 4.0 to 4.0, ")
 
     def test_another_modulus_is_looked_at_where_it_has_its_places(self):
         small = modular_addition.other_modulus(7, width=16, steps=2)
@@ -490,24 +493,47 @@ class TestSideBySide:
         with pytest.raises(ValueError, match="parts must not be zero"):
             side_by_side.side_by_side([torch.zeros(3, 2)], [1.0])
 
-    def test_matrices_are_of_the_network_s_own_activations(self, monkeypatch):
+    def test_rivals_are_of_the_state_that_is_asked_for(self, monkeypatch):
         monkeypatch.setattr(side_by_side, "N_EIGENVALUES", None)
+        monkeypatch.setattr(side_by_side, "overlaps_over_seeds", lambda *_: {})
         (adder,) = train_adders([0], modulus=5, width=8, steps=2)
-        for network in (adder.network, adder.start):
-            found = side_by_side.spectra(network, adder.x)
+        found = {
+            trained: side_by_side.rivals([adder], trained=trained)
+            for trained in (True, False)
+        }
+        for trained, network in ((True, adder.network), (False, adder.start)):
             with torch.no_grad():
                 hidden = network.first(adder.x).double().square()
             gram = hidden @ hidden.T
             values = entk.kernel_spectrum(gram / gram.trace()).eigenvalues
-            assert torch.allclose(found["activations"].eigenvalues, values)
-            kernel = entk.empirical_ntk(network, adder.x)
-            assert found["kernel"].trace == pytest.approx(float(kernel.trace()), rel=1e-4)
-            names = [f"inputs and activations, {name}" for name in side_by_side.RATIOS]
-            assert list(found) == ["kernel", "activations", *names]
-            # The inputs' share of the trace is what the name says.
-            traces = [found[name].trace for name in names]
-            assert traces == pytest.approx([1.25, 2.0, 5.0])
+            (own,) = found[trained]["activations"].spectra
+            assert torch.allclose(own.eigenvalues, values)
+        names = [f"inputs and activations, {name}" for name in side_by_side.RATIOS]
+        assert list(found[True]) == ["kernel", "activations", *names]
+        # The inputs' share of the trace is what the name says.
+        traces = [found[True][name].spectra[0].trace for name in names]
+        assert traces == pytest.approx([1.25, 2.0, 5.0])
 
+    @pytest.mark.parametrize(
+        ("ratio", "told"),
+        [(1.0, "no more than chance gives"), (30.0, "less than once in 1,000,000")],
+    )
+    def test_chance_is_told_as_it_is(self, ratio, told):
+        values = 0.98 ** torch.arange(60.0).double()
+        values[:30] *= ratio
+        one = Spectrum(values, torch.zeros(60, 60).double(), 1.0)
+        assert told in side_by_side.chance_line([one, one], 30)
+
+    def test_a_rival_is_told_in_two_lines(self):
+        places = torch.arange(200)
+        values = 0.99 ** places.double() * torch.where(places < 57, 4.0, 1.0)
+        spectrum = Spectrum(values, torch.zeros(300, 200).double(), 1.0)
+        one = side_by_side.Rival([spectrum] * 3, {"second": torch.zeros(3, 4)})
+        assert one.has_both == 0
+        assert "after 57 in 3, after 113 in 0 of 3" in str(one)
+
+
+class TestRivalRecords:
     @pytest.mark.parametrize(
         ("chances", "told"),
         [
@@ -517,7 +543,7 @@ class TestSideBySide:
         ],
     )
     def test_chance_is_told_as_it_is(self, chances, told):
-        assert side_by_side.rarity(chances) == told
+        assert rival_records.rarity(chances) == told
 
     def test_a_row_is_of_the_second_place(self):
         values = 0.99 ** torch.arange(200.0).double()
@@ -526,19 +552,19 @@ class TestSideBySide:
         constant = torch.ones(841, 1).double()
         basis = torch.linalg.qr(torch.cat([constant, *waves], 1)).Q
         rest = torch.linalg.qr(torch.cat([basis, torch.eye(841)[:, :87].double()], 1)).Q
-        row = side_by_side.measure(Spectrum(values, rest, 1.0))
+        row = rival_records.measure(Spectrum(values, rest, 1.0))
         assert row["stops"] == [113]
         assert row["ratio"] == pytest.approx(3 / 0.99)
         assert row["chance"] < 1e-4
         assert (row["sum"], row["difference"]) == (pytest.approx(28), pytest.approx(28))
 
     def test_the_stored_rivals_are_those_of_a_network_trained_again(self):
-        now = side_by_side.record([103])
+        now = rival_records.record([103])
         for state, matrices in now.items():
-            kept = side_by_side.stored_rivals(state)
+            kept = rival_records.stored_rivals(state)
             assert list(kept) == list(matrices)
             for name, (row,) in matrices.items():
-                assert len(kept[name].rows) == len(side_by_side.FRESH)
+                assert len(kept[name].rows) == len(rival_records.FRESH)
                 then = kept[name].rows[2]
                 assert row["ratio"] == pytest.approx(then["ratio"], rel=0.02)
                 for family in ("sum", "difference"):
@@ -547,11 +573,11 @@ class TestSideBySide:
     def test_claims_follow_what_the_rivals_show(self):
         def rival(*stops, chance=1e-5):
             row = {"stops": list(stops), "ratio": 1.5, "chance": chance}
-            return side_by_side.Rival([row] * 3)
+            return rival_records.Rival([row] * 3)
 
         def verdicts(kernel, both):
             name = "inputs and activations, 1"
-            rows = side_by_side.claims({"kernel": kernel, name: both})
+            rows = rival_records.claims({"kernel": kernel, name: both})
             return [row.agrees for row in rows]
 
         both, one = rival(1, 57, 113), rival(1, 57, chance=0.002)

@@ -87,7 +87,7 @@ def trained(kind: str) -> Adder:
     """The network of the story, or one of its controls, with snapshots.
 
     Args:
-        kind: One of `entk_book.studies.grokking.KINDS`.
+        kind: As in `entk_book.studies.grokking.train_runs`.
 
     Returns:
         The network.

@@ -21,6 +21,8 @@ from entk_book.studies import (
     grammar_modes,
     grokking_courses,
     grokking_ladder,
+    grokking_story,
+    modular_addition,
     peaks,
     pitch,
     pitch_answers,
@@ -30,15 +32,19 @@ from entk_book.studies import (
     restricted,
     superposition_grid,
     superposition_seeds,
+    rival_records,
     words,
 )
 
 RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
+    "addition_rivals": rival_records.record,
     "edits": edit_records.record,
     "edit_strengths": edit_strengths.record,
     "edited_transformers": edited_transformers.record,
     "families_in_controls": families_in_noise.record,
     "grokking_courses": grokking_courses.record,
+    "grokking_story": grokking_story.record,
+    "other_moduli": modular_addition.record_of_moduli,
     "peaks": peaks.record,
     "grammar": grammar_modes.record,
     "grammar_clauses": grammar_modes.record_of_clauses,

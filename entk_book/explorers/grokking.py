@@ -1,21 +1,19 @@
 """Grokking: scrub through a training; accuracy, spectrum and overlaps move together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from entk_book.explorers._explorer import Explorer, javascript
+from entk_book.studies.grokking_story import course
 from entk_lib import plotting
-from entk_lib.features import chance_overlap, subspace_overlap
-from entk_lib.kernels import empirical_ntk
-from entk_lib.spectra import kernel_spectrum, participation_ratio
+from entk_lib.features import chance_overlap
 from entk_lib.toys.tasks import modular_addition
-from entk_lib.training.dynamics import Snapshots, follow
 
-N_SHOWN = 200  # eigenvalues
+__all__ = ["Grokking", "course"]
 
 
 class Grokking(Explorer):
@@ -114,65 +112,3 @@ class Grokking(Explorer):
         right.set(title=f"step {int(steps[at])}", ylabel="eigenvalue / largest")
         plt.close(figure)
         return figure
-
-
-def course(
-    model: nn.Module,
-    snapshots: Snapshots,
-    y: Tensor,
-    *,
-    known: Sequence[int] | Tensor,
-    others: Sequence[int] | Tensor,
-    modulus: int,
-) -> dict[str, Tensor]:
-    """Accuracy, spectrum and overlaps at every snapshot of one training.
-
-    Args:
-        model: Takes one-hot pairs, shape ``(pairs, 2 modulus)``, and returns one output
-            for each residue.
-        snapshots: As `entk_lib.training.train` keeps them.
-        y: One-hot targets of all pairs, shape ``(modulus ** 2, modulus)``.
-        known: Rows trained on.
-        others: All other rows.
-        modulus: The p of the task.
-
-    Returns:
-        ``step``, shape ``(steps,)``; ``accuracies`` on known and other pairs, ``(steps,
-        2)``; ``overlaps`` of the modes after the first cliff with the waves of a, b, sum
-        and difference, ``(steps, 4)``, in dimensions; ``eigenvalues`` relative to the
-        largest, ``(steps, 200)``; ``tail``, the participation ratio of all eigenvalues
-        beyond ``2 modulus - 1``, ``(steps,)``. All float32.
-    """
-    x = modular_addition.one_hot(modular_addition.all_pairs(modulus), modulus)
-    families = modular_addition.fourier_families(modulus)
-    first, second = 2 * modulus - 1, 4 * modulus - 3
-    spectra = []
-
-    @torch.no_grad()
-    def look(model: nn.Module) -> dict[str, float]:
-        spectrum = kernel_spectrum(empirical_ntk(model, x).double())
-        spectra.append(spectrum.eigenvalues[:N_SHOWN] / spectrum.eigenvalues[0])
-        outputs = model(x)
-        basis = spectrum.eigenvectors[:, first:second]
-        return {
-            "train": modular_addition.accuracy(outputs[known], y[known]),
-            "test": modular_addition.accuracy(outputs[others], y[others]),
-            **{
-                name: subspace_overlap(basis, family.flatten(1))
-                for name, family in families.items()
-            },
-            "tail": participation_ratio(spectrum.eigenvalues[first:]),
-        }
-
-    series = follow(model, snapshots, look)
-
-    def columns(names: Sequence[str]) -> Tensor:
-        return torch.tensor([series[name] for name in names], dtype=torch.float32).T
-
-    return {
-        "step": columns(["step"])[:, 0],
-        "accuracies": columns(["train", "test"]),
-        "overlaps": columns(list(families)),
-        "eigenvalues": torch.stack(spectra).float(),
-        "tail": columns(["tail"])[:, 0],
-    }

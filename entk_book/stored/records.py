@@ -62,11 +62,12 @@ def write(name: str, table: dict[str, Any], folder: Path | None = None) -> Path:
     return file
 
 
-def rounded(value: Any) -> Any:
-    """Numbers to four digits, in lists and dictionaries as deep as they go.
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Numbers to a few digits, in lists and dictionaries as deep as they go.
 
     Args:
         value: A number, or lists and dictionaries of them; whole numbers stay as they are.
+        digits: That are kept.
 
     Returns:
         The same form.
@@ -76,7 +77,7 @@ def rounded(value: Any) -> Any:
         {'here': [0.1235, 12345]}
     """
     if isinstance(value, dict):
-        return {key: rounded(part) for key, part in value.items()}
+        return {key: rounded(part, digits) for key, part in value.items()}
     if isinstance(value, list):
-        return [rounded(part) for part in value]
-    return value if isinstance(value, int) else float(f"{value:.4g}")
+        return [rounded(part, digits) for part in value]
+    return value if isinstance(value, int) else float(f"{value:.{digits}g}")

@@ -8,13 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import entk_lib as entk
-from entk_book.studies.adders import (
-    MODULUS,
-    Adder,
-    family_overlaps,
-    ratio_after,
-    train_adders,
-)
+from entk_book.studies.adders import MODULUS, Adder, ratio_after, train_adders
 from entk_lib import Spectrum
 from entk_lib.training import dynamics
 
@@ -78,46 +72,6 @@ def kernel_spectrum(model: nn.Module, x: Float[Tensor, "n d"]) -> Spectrum:
         The spectrum.
     """
     return entk.kernel_spectrum(entk.empirical_ntk(model, x).double())
-
-
-def follow_one(adder: Adder, families: Mapping[str, Tensor]) -> Course:
-    """One training from start to end: accuracies, overlaps of modes 57 to 112, ratios.
-
-    Args:
-        adder: Trained with snapshots.
-        families: Waves by the family's name.
-
-    Returns:
-        Series by name, ``"step"`` among them.
-    """
-
-    def look(model: nn.Module) -> dict[str, float]:
-        spectrum = kernel_spectrum(model, adder.x)
-        return {
-            **adder.accuracy(model),
-            **family_overlaps(spectrum.eigenvectors[:, N_ONE:N_TWO], families),
-            "ratio at 57": ratio_after(spectrum, N_ONE),
-            "ratio at 113": ratio_after(spectrum, N_TWO),
-        }
-
-    return dynamics.follow(adder.network, adder.snapshots, look)
-
-
-def spectra_at(adder: Adder, steps: Sequence[int]) -> dict[int, Float[Tensor, " k"]]:
-    """The 200 largest eigenvalues at some steps of a training.
-
-    Args:
-        adder: Trained with snapshots at these steps; left as it was at the last of them.
-        steps: Of the training.
-
-    Returns:
-        Eigenvalues by step.
-    """
-    found = {}
-    for step in steps:
-        adder.network.load_state_dict(adder.snapshots[step])
-        found[step] = kernel_spectrum(adder.network, adder.x).eigenvalues[:200]
-    return found
 
 
 def order_parameters(adder: Adder, sums: Float[Tensor, "pairs k"], tail: int) -> Course:

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -11,11 +12,13 @@ from torch import Tensor
 
 import entk_lib as entk
 from entk_book.ledger import Claim
+from entk_book.stored import records
 from entk_book.studies.adders import (
     MODULUS,
     Adder,
     eigenspaces,
     family_overlaps,
+    ratio_after,
     train_adders,
 )
 from entk_book.studies.spans import in_most, predicted, within
@@ -26,6 +29,7 @@ from entk_lib.toys.tasks import modular_addition
 from entk_lib.training import dynamics
 
 N_ONE, N_TWO = 2 * MODULUS - 1, 4 * MODULUS - 3
+OTHER_MODULI = (23, 31, 45)
 # A range as this chapter writes it: both ends, even where they are the same.
 span = partial(collapsed_span, collapse=False)
 DIRECTIONS = {
@@ -217,23 +221,15 @@ class OtherModulus:
         modulus: The modulus.
         accuracy: On the pairs left out.
         stops: Where its kernel has cliffs.
+        ratio: Of the eigenvalues on either side of ``4 * modulus - 3``, cliff or not.
         shares: Of each family of waves, how much the second eigenspace holds.
     """
 
     modulus: int
     accuracy: float
     stops: list[int]
+    ratio: float
     shares: dict[str, float]
-
-    def __str__(self) -> str:
-        """One line of the chapter."""
-        first, last = 2 * self.modulus - 1, 4 * self.modulus - 3
-        state = "learned" if self.accuracy >= 0.95 else "NOT learned"
-        return (
-            f"p = {self.modulus}: test accuracy {self.accuracy:.2f} ({state}), cliffs "
-            f"after {self.stops}, expected {first} and {last}; share of sum "
-            f"{self.shares['sum']:.2f}, difference {self.shares['difference']:.2f}"
-        )
 
 
 def other_modulus(
@@ -259,8 +255,31 @@ def other_modulus(
         modulus,
         adder.accuracy()["test"],
         [cliff.stop for cliff in entk.find_cliffs(spectrum.eigenvalues)],
+        ratio_after(spectrum, 4 * modulus - 3),
         {name: dimensions / (modulus - 1) for name, dimensions in shared.items()},
     )
+
+
+def record_of_moduli(moduli: Sequence[int] = OTHER_MODULI) -> dict[str, Any]:
+    """Networks of other moduli, as they are stored.
+
+    Args:
+        moduli: Odd.
+
+    Returns:
+        What `entk_book.stored.records.write` takes.
+    """
+    found = [asdict(other_modulus(modulus)) for modulus in moduli]
+    return {"moduli": records.rounded(found)}
+
+
+def stored_moduli() -> list[OtherModulus]:
+    """The stored networks of other moduli.
+
+    Returns:
+        In the order of ``OTHER_MODULI``.
+    """
+    return [OtherModulus(**one) for one in records.read("other_moduli")["moduli"]]
 
 
 def _with_next(numbers: Float[Tensor, " seeds"]) -> str:

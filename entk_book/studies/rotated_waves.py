@@ -9,7 +9,7 @@ from torch import Tensor
 
 import entk_lib as entk
 from entk_book.studies.adders import MODULUS, eigenspaces
-from entk_book.studies.modular_addition import DIRECTIONS, span
+from entk_book.studies.modular_addition import DIRECTIONS
 from entk_lib import Spectrum
 
 
@@ -26,6 +26,9 @@ def graphs() -> list[Float[Tensor, "pairs pairs"]]:
         for u, v in DIRECTIONS.values()
     ]
 
+
+# By eigenspace and way of rotation, orthonormal columns of the same span.
+Turned = dict[str, dict[str, Tensor]]
 
 # Two stages need to be told which two: those that split the families expected there.
 _TWO = {"first": (0, 1), "second": (3, 2)}
@@ -90,13 +93,28 @@ def rotations(
     }
 
 
+def all_rotations(spectra: Sequence[Spectrum]) -> list[Turned]:
+    """Both eigenspaces of several kernels, rotated in each way.
+
+    Args:
+        spectra: Of the kernels, one a seed.
+
+    Returns:
+        One entry a seed: by eigenspace and way, orthonormal columns.
+    """
+    return [
+        {block: rotations(basis, block) for block, basis in eigenspaces(one).items()}
+        for one in spectra
+    ]
+
+
 def purity_table(
-    spectra: Sequence[Spectrum], planes: Float[Tensor, "pairs f 2"]
+    turned: Sequence[Turned], planes: Float[Tensor, "pairs f 2"]
 ) -> dict[tuple[str, str], Float[Tensor, "seeds 4"]]:
     """How pure the vectors of both eigenspaces become, seed by seed and by each way.
 
     Args:
-        spectra: Of the kernels, one a seed.
+        turned: As `all_rotations` gives them.
         planes: Orthonormal cosine and sine of each wave.
 
     Returns:
@@ -105,31 +123,14 @@ def purity_table(
     """
     reached: dict[tuple[str, str], list[list[float]]] = {}
     for block in ("first", "second"):
-        for spectrum in spectra:
-            basis = eigenspaces(spectrum)[block]
-            ceiling = entk.purity_ceiling(basis, planes)
-            for name, vectors in rotations(basis, block).items():
+        for one in turned:
+            ceiling = entk.purity_ceiling(one[block]["eigenvectors"], planes)
+            for name, vectors in one[block].items():
                 found = purity(vectors, planes)
                 row = (found.mean(), found.min(), (found > 0.9).sum())
                 numbers = [*map(float, row), float(found.mean() / ceiling)]
                 reached.setdefault((block, name), []).append(numbers)
     return {key: torch.tensor(rows) for key, rows in reached.items()}
-
-
-def purity_line(rows: Float[Tensor, "seeds 4"]) -> str:
-    """One row of `purity_table`, as ranges over seeds.
-
-    Args:
-        rows: Of one eigenspace and way.
-
-    Returns:
-        Text.
-    """
-    mean, worst, pure, share = rows.T
-    return (
-        f"mean {span(mean, 2)}, worst {span(worst, 2)}, above 0.9: {span(pure)} of 56, "
-        f"of the ceiling {span(100 * share)} %"
-    )
 
 
 def purest_few(
@@ -165,12 +166,12 @@ def purest_few(
 
 
 def separated_halves(
-    spectra: Sequence[Spectrum], families: Mapping[str, Tensor]
+    turned: Sequence[Turned], families: Mapping[str, Tensor]
 ) -> list[float]:
     """Share of the right family in each half of an eigenspace after two stages.
 
     Args:
-        spectra: Of the kernels, one a seed.
+        turned: As `all_rotations` gives them.
         families: Waves by the family's name.
 
     Returns:
@@ -178,11 +179,11 @@ def separated_halves(
     """
     halves = {"first": ("b", "a"), "second": ("sum", "difference")}
     found = []
-    for spectrum in spectra:
-        for block, basis in eigenspaces(spectrum).items():
-            vectors = rotations(basis, block)["two stages"]
+    for one in turned:
+        for block, names in halves.items():
+            vectors = one[block]["two stages"]
             half = vectors.shape[1] // 2
-            for name, part in zip(halves[block], vectors.split(half, 1), strict=True):
+            for name, part in zip(names, vectors.split(half, 1), strict=True):
                 shared = entk.subspace_overlap(part, families[name].flatten(1))
                 found.append(shared / half)
     return found

@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 import entk_lib as entk
-from entk_book.ledger import Claim
 from entk_book.studies.adders import Adder, ratio_after
 from entk_book.studies.modular_addition import (
     N_ONE,
@@ -21,13 +20,13 @@ from entk_book.studies.modular_addition import (
     told,
 )
 from entk_lib import Spectrum
+from entk_lib.toys.models import QuadraticMLP
 from entk_lib.toys.tasks import modular_addition
 
 # How much the inputs count beside the activations, as a ratio of traces.
 RATIOS = {"1/4": 0.25, "1": 1.0, "4": 4.0}
 N_EIGENVALUES = 200
-# Rarer than this is not told apart: no model of chance is that exact.
-_RAREST = 1e-6
+COMMON = 0.05  # a probability beyond which nothing is to be explained
 
 
 def side_by_side(
@@ -104,10 +103,48 @@ def chance_line(spectra: Sequence[Spectrum], stop: int) -> str:
         Text: the largest of the probabilities, as a bound, or that it is no wonder.
     """
     largest = max(entk.cliff_chance(s.eigenvalues, stop) for s in spectra)
-    if largest > 0.05:
+    if largest > COMMON:
         return "no more than chance gives"
-    digits = math.floor(-math.log10(largest)) if largest > _RAREST else 6
-    return f"by chance less than once in {10**digits:,}"
+    return f"by chance less than once in {bound(largest):,}"
+
+
+def bound(chance: float) -> int:
+    """The power of ten of which a probability is less than one part.
+
+    Args:
+        chance: At most 1.
+
+    Returns:
+        At most a million: no model of chance is more exact than that.
+
+    Example:
+        >>> bound(3e-4), bound(2e-9)
+        (1000, 1000000)
+    """
+    return 10 ** (math.floor(-math.log10(chance)) if chance > 1e-6 else 6)
+
+
+def spectra(network: QuadraticMLP, x: Float[Tensor, "pairs inputs"]) -> dict[str, Spectrum]:
+    """The kernel, the activations, and inputs and activations side by side.
+
+    Args:
+        network: Trained or not.
+        x: All pairs, one-hot.
+
+    Returns:
+        By name: ``"kernel"``, ``"activations"`` and ``"inputs and activations, 1"``, where
+        the number is the ratio of their traces, one of ``RATIOS``.
+    """
+    with torch.no_grad():
+        hidden = network.first(x).double().square()
+    matrices = {"activations": side_by_side([hidden], [1.0])} | {
+        f"inputs and activations, {name}": side_by_side([x, hidden], [ratio, 1.0])
+        for name, ratio in RATIOS.items()
+    }
+    return {"kernel": entk.ntk_spectrum(network, x, k=N_EIGENVALUES)} | {
+        name: entk.kernel_spectrum(matrix, k=N_EIGENVALUES)
+        for name, matrix in matrices.items()
+    }
 
 
 def rivals(adders: Sequence[Adder], *, trained: bool = True) -> dict[str, Rival]:
@@ -122,55 +159,12 @@ def rivals(adders: Sequence[Adder], *, trained: bool = True) -> dict[str, Rival]
         the number is the ratio of their traces, one of ``RATIOS``.
     """
     families = modular_addition.fourier_families(adders[0].modulus)
-    spectra: dict[str, list[Spectrum]] = {}
+    found: dict[str, list[Spectrum]] = {}
     for adder in adders:
         network = adder.network if trained else adder.start
-        with torch.no_grad():
-            hidden = network.first(adder.x).double().square()
-        matrices = {"activations": side_by_side([hidden], [1.0])} | {
-            f"inputs and activations, {name}": side_by_side([adder.x, hidden], [ratio, 1.0])
-            for name, ratio in RATIOS.items()
-        }
-        kernel = entk.ntk_spectrum(network, adder.x, k=N_EIGENVALUES)
-        spectra.setdefault("kernel", []).append(kernel)
-        for name, matrix in matrices.items():
-            found = entk.kernel_spectrum(matrix, k=N_EIGENVALUES)
-            spectra.setdefault(name, []).append(found)
+        for name, spectrum in spectra(network, adder.x).items():
+            found.setdefault(name, []).append(spectrum)
     return {
         name: Rival(group, overlaps_over_seeds(group, families))
-        for name, group in spectra.items()
+        for name, group in found.items()
     }
-
-
-def claims(fresh: Mapping[str, Rival]) -> list[Claim]:
-    """What the kernel has of the cliffs that inputs and activations do not have.
-
-    Args:
-        fresh: Of networks that no threshold was chosen on, as `rivals` gives them.
-
-    Returns:
-        The ledger's rows.
-    """
-    kernel, rival = fresh["kernel"], fresh["inputs and activations, 1"]
-    n = len(kernel.spectra)
-    chances = [entk.cliff_chance(s.eigenvalues, N_TWO) for s in kernel.spectra]
-    passed = sum(chance < 0.001 for chance in chances)
-    return [
-        Claim(
-            "the gap after 113 is a cliff",
-            "113",
-            f"rarer than 1 in 1,000 without a cliff in {passed} of {n} fresh seeds",
-            passed == n,
-            "Lin 2025",
-            "every fresh seed",
-        ),
-        Claim(
-            "both cliffs take a kernel",
-            "not published",
-            f"inputs and activations side by side have both in {rival.has_both} of {n} "
-            f"fresh seeds, the kernel in {kernel.has_both}",
-            rival.has_both < kernel.has_both,
-            "new here",
-            "fewer without a derivative",
-        ),
-    ]

@@ -27,6 +27,8 @@ STORED = {
         explorers.Edits,
     ),
     "02_superposition": (explorers.Superposition,),
+    "03_modular_addition": (explorers.Waves,),
+    "04_grokking": (explorers.Grokking,),
     "09_present_or_used": (explorers.Edits,),
 }
 

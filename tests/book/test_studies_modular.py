@@ -10,8 +10,10 @@ from entk_book.studies import (
     grokking,
     grokking_courses,
     grokking_onsets,
+    grokking_story,
     layerwise,
     modular_addition,
+    rival_records,
     rotated_waves,
     side_by_side,
     without_the_group,
@@ -99,15 +101,25 @@ class TestModularAddition:
         told = modular_addition.told(shared["first"], families)
         assert told.startswith("a 4.0 to 4.0, b 4.0 to 4.0, ")
 
-    def test_another_modulus_says_what_was_expected(self):
-        found = modular_addition.OtherModulus(
-            7, 0.99, [1, 13], {"sum": 0.5, "difference": 0.25}
-        )
-        assert "p = 7: test accuracy 0.99 (learned)" in str(found)
-        assert "expected 13 and 25; share of sum 0.50, difference 0.25" in str(found)
+    def test_another_modulus_is_looked_at_where_it_has_its_places(self):
         small = modular_addition.other_modulus(7, width=16, steps=2)
-        assert "NOT learned" in str(small)
-        assert all(0 <= share <= 1 for share in small.shares.values())
+        (adder,) = train_adders([0], modulus=7, width=16, steps=2)
+        found = entk.ntk_spectrum(adder.network, adder.x, k=42)
+        assert small.ratio == pytest.approx(ratio_after(found, 25))
+        assert small.accuracy == adder.accuracy()["test"]
+        basis = found.eigenvectors[:, 13:25]
+        sums = addition.fourier_families(7)["sum"].flatten(1)
+        shared = entk.subspace_overlap(basis.double(), sums) / 6
+        assert small.shares["sum"] == pytest.approx(shared)
+
+    def test_the_stored_moduli_are_those_of_a_new_training(self):
+        kept = modular_addition.stored_moduli()
+        assert [one.modulus for one in kept] == list(modular_addition.OTHER_MODULI)
+        (now,) = modular_addition.record_of_moduli([23])["moduli"]
+        assert now["stops"] == kept[0].stops
+        assert now["accuracy"] == pytest.approx(kept[0].accuracy, abs=0.02)
+        assert now["ratio"] == pytest.approx(kept[0].ratio, rel=0.02)
+        assert now["shares"] == pytest.approx(kept[0].shares, abs=0.01)
 
 
 class TestRotatedWaves:
@@ -141,12 +153,21 @@ class TestRotatedWaves:
         assert len(chosen) == 2
         assert all(index // 2 < 5 for index in chosen)
 
-    def test_a_line_of_the_table_is_made_of_its_columns(self):
-        rows = torch.tensor([[0.5, 0.25, 3.0, 0.75], [0.75, 0.125, 5.0, 1.0]])
-        assert rotated_waves.purity_line(rows) == (
-            "mean 0.50 to 0.75, worst 0.12 to 0.25, above 0.9: 3 to 5 of 56, of the "
-            "ceiling 75 to 100 %"
+    def test_tables_are_of_each_seed_s_rotations(self):
+        families = addition.fourier_families(29)
+        planes = torch.cat(list(families.values()), 1)
+        waves = [f.flatten(1) for f in families.values()]
+        constant = torch.full((841, 1), 1 / 29).double()
+        known = Spectrum(
+            torch.arange(113.0, 0, -1).double(), torch.cat([constant, *waves], 1), 1.0
         )
+        turned = rotated_waves.all_rotations([known])
+        table = rotated_waves.purity_table(turned, planes)
+        assert list(table)[:2] == [("first", "eigenvectors"), ("first", "two stages")]
+        for rows in table.values():
+            assert rows.tolist() == [pytest.approx([1, 1, 56, 1], abs=1e-3)]
+        separated = rotated_waves.separated_halves(turned, families)
+        assert separated == pytest.approx([1] * 4)
 
 
 class TestGrokking:
@@ -251,6 +272,36 @@ class TestGrokking:
         )
         overlap = entk.subspace_overlap(found.eigenvectors[:, 57:113], sums)
         assert course["sum overlap"][0] == pytest.approx(overlap)
+
+
+class TestStory:
+    def test_series_are_the_columns_of_a_course(self):
+        found = {
+            "step": torch.tensor([0.0, 10.0]),
+            "accuracies": torch.tensor([[0.1, 0.2], [0.3, 0.4]]),
+            "overlaps": torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]),
+            "eigenvalues": torch.ones(2, 200),
+        }
+        found["eigenvalues"][1, :57] *= 2
+        found["eigenvalues"][1, 113:] /= 4
+        series = grokking_story.series(found)
+        assert series["step"] == [0, 10]
+        assert series["test"] == pytest.approx([0.2, 0.4])
+        assert series["difference"] == [4, 8]
+        assert series["ratio at 57"] == [1, 2]
+        assert series["ratio at 113"] == [1, 4]
+
+    def test_the_stored_controls_are_those_of_a_new_training(self, monkeypatch):
+        kept = grokking_story.stored_controls()
+        assert tuple(kept) == grokking.CONTROLS
+        monkeypatch.setattr(grokking_story, "LAST", 60)
+        for kind, then in kept.items():
+            assert then["step"].tolist() == list(grokking_story.STEPS)
+            at = grokking_story.STEPS.index(60)
+            now = grokking_story.course_of(grokking_story.trained(kind), (0, 60))
+            for name, values in now.items():
+                both = then[name][[0, at]].float()
+                assert torch.allclose(values, both, rtol=0.02, atol=0.02), name
 
 
 class TestStoredCourses:
@@ -473,23 +524,64 @@ class TestSideBySide:
         one = Spectrum(values, torch.zeros(60, 60).double(), 1.0)
         assert told in side_by_side.chance_line([one, one], 30)
 
+    def test_a_rival_is_told_in_two_lines(self):
+        places = torch.arange(200)
+        values = 0.99 ** places.double() * torch.where(places < 57, 4.0, 1.0)
+        spectrum = Spectrum(values, torch.zeros(300, 200).double(), 1.0)
+        one = side_by_side.Rival([spectrum] * 3, {"second": torch.zeros(3, 4)})
+        assert one.has_both == 0
+        assert "after 57 in 3, after 113 in 0 of 3" in str(one)
+
+
+class TestRivalRecords:
+    @pytest.mark.parametrize(
+        ("chances", "told"),
+        [
+            ([1e-9, 0.2], "common"),
+            ([1e-30, 1e-9], "< 1 in 1,000,000"),
+            ([1e-9, 3e-5], "< 1 in 10,000"),
+        ],
+    )
+    def test_chance_is_told_as_it_is(self, chances, told):
+        assert rival_records.rarity(chances) == told
+
+    def test_a_row_is_of_the_second_place(self):
+        values = 0.99 ** torch.arange(200.0).double()
+        values[:113] *= 3
+        waves = [f.flatten(1) for f in addition.fourier_families(29).values()]
+        constant = torch.ones(841, 1).double()
+        basis = torch.linalg.qr(torch.cat([constant, *waves], 1)).Q
+        rest = torch.linalg.qr(torch.cat([basis, torch.eye(841)[:, :87].double()], 1)).Q
+        row = rival_records.measure(Spectrum(values, rest, 1.0))
+        assert row["stops"] == [113]
+        assert row["ratio"] == pytest.approx(3 / 0.99)
+        assert row["chance"] < 1e-4
+        assert (row["sum"], row["difference"]) == (pytest.approx(28), pytest.approx(28))
+
+    def test_the_stored_rivals_are_those_of_a_network_trained_again(self):
+        now = rival_records.record([103])
+        for state, matrices in now.items():
+            kept = rival_records.stored_rivals(state)
+            assert list(kept) == list(matrices)
+            for name, (row,) in matrices.items():
+                assert len(kept[name].rows) == len(rival_records.FRESH)
+                then = kept[name].rows[2]
+                assert row["ratio"] == pytest.approx(then["ratio"], rel=0.02)
+                for family in ("sum", "difference"):
+                    assert row[family] == pytest.approx(then[family], abs=0.05), name
+
     def test_claims_follow_what_the_rivals_show(self):
-        def rival(*drops):
-            places = torch.arange(200)
-            values = 0.99 ** places.double()
-            for drop in drops:
-                values = values * torch.where(places < drop, 4.0, 1.0)
-            spectrum = Spectrum(values, torch.zeros(300, 200).double(), 1.0)
-            shared = {"second": torch.zeros(3, 4)}
-            return side_by_side.Rival([spectrum] * 3, shared)
+        def rival(*stops, chance=1e-5):
+            row = {"stops": list(stops), "ratio": 1.5, "chance": chance}
+            return rival_records.Rival([row] * 3)
 
         def verdicts(kernel, both):
             name = "inputs and activations, 1"
-            rows = side_by_side.claims({"kernel": kernel, name: both})
+            rows = rival_records.claims({"kernel": kernel, name: both})
             return [row.agrees for row in rows]
 
-        both, one = rival(57, 113), rival(57)
+        both, one = rival(1, 57, 113), rival(1, 57, chance=0.002)
         assert verdicts(both, one) == [True, True]
         assert verdicts(both, both) == [True, False]
         assert verdicts(one, both) == [False, False]
-        assert "after 113 in 0 of 3" in str(one)
+        assert (one.n_with(57), one.n_with(57, 113)) == (3, 0)

@@ -29,6 +29,7 @@ from entk_book.studies import (
     pitch_sizes,
     pitch_sounds,
     restricted,
+    transformer_records,
     words,
 )
 
@@ -47,6 +48,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "pitch_sizes": pitch_sizes.record,
     "pitch_sounds": pitch_sounds.record,
     "grokking_ladder": grokking_ladder.record,
+    "transformer_kernels": transformer_records.record,
     "words": words.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }

@@ -214,13 +214,13 @@ class TestRestricted:
         assert told.p_value == pytest.approx(1 / 24)
         series[3]["restricted"] = [1.0] * 4
         assert runs.foretold("restricted", 0, range(5)).tau == pytest.approx(0)
+        assert runs.first("restricted", 2, 0.9) == 0
+        assert runs.leads([1], 0.5) == [4000]
+        assert runs.leads([3]) == []
 
     def test_what_is_foretold_is_short_for_a_table(self):
         assert restricted.Foretold(6, 1.0, 0.0014).short == "+1.00, p = 0.001"
         assert restricted.Foretold(6, -0.5, 0.0004).short == "-0.50, p < 0.001"
-        assert runs.first("restricted", 2, 0.9) == 0
-        assert runs.leads([1], 0.5) == [4000]
-        assert runs.leads([3]) == []
 
 
 class TestLadder:

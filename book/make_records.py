@@ -23,6 +23,7 @@ from entk_book.studies import (
     grokking_ladder,
     grokking_story,
     modular_addition,
+    layer_records,
     peaks,
     pitch,
     pitch_answers,
@@ -33,6 +34,7 @@ from entk_book.studies import (
     superposition_grid,
     superposition_seeds,
     rival_records,
+    transformer_records,
     words,
 )
 
@@ -45,6 +47,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "grokking_courses": grokking_courses.record,
     "grokking_story": grokking_story.record,
     "other_moduli": modular_addition.record_of_moduli,
+    "layers": layer_records.record,
     "peaks": peaks.record,
     "grammar": grammar_modes.record,
     "grammar_clauses": grammar_modes.record_of_clauses,
@@ -56,6 +59,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "grokking_ladder": grokking_ladder.record,
     "explorer_superposition": superposition_grid.record,
     "superposition": superposition_seeds.record,
+    "transformer_kernels": transformer_records.record,
     "words": words.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }

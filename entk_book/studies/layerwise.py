@@ -10,11 +10,10 @@ from torch import Tensor, nn
 
 import entk_lib as entk
 from entk_book.ledger import Claim
-from entk_book.studies.adders import Adder, family_overlaps, ratio_after, train_adders
+from entk_book.studies.adders import Adder, family_overlaps, train_adders
 from entk_book.studies.autoencoders import Autoencoder
-from entk_book.studies.spans import at_most, in_most, span
+from entk_book.studies.spans import in_most, span
 from entk_lib import Spectrum
-from entk_lib.toys.tasks import superposition
 
 LAYERS = ("first", "second", "whole")
 PARTS = ("weight", "bias", "whole")
@@ -35,33 +34,6 @@ def layer_kernels(
     """
     parts = entk.empirical_ntk(network, x, by_layer=True)
     return {**parts, "whole": entk.empirical_ntk(network, x)}
-
-
-def cliffs_at(spectra: Sequence[Spectrum], stops: Sequence[int]) -> dict[int, int]:
-    """In how many spectra a cliff is found after each of some numbers of eigenvalues.
-
-    Args:
-        spectra: One a seed.
-        stops: The numbers.
-
-    Returns:
-        Number of spectra by number of eigenvalues.
-    """
-    found = [{c.stop for c in entk.find_cliffs(s.eigenvalues)} for s in spectra]
-    return {stop: sum(stop in one for one in found) for stop in stops}
-
-
-def ratios_after(spectra: Sequence[Spectrum], stop: int) -> list[float]:
-    """Ratio of the eigenvalues on either side of a place, seed by seed.
-
-    Args:
-        spectra: One a seed.
-        stop: Number of eigenvalues above the place.
-
-    Returns:
-        Ratios, at least 1.
-    """
-    return [ratio_after(spectrum, stop) for spectrum in spectra]
 
 
 def overlaps_of_modes(
@@ -142,22 +114,6 @@ class Outcome:
     shared: Float[Tensor, "seeds families"]
     own: Float[Tensor, "seeds families"]
     ratio: list[float]
-
-    def __str__(self) -> str:
-        """One line of the chapter."""
-        generalises = "generalises" if min(self.others) > 0.95 else "does NOT generalise"
-        return (
-            f"accuracy on its pairs {span(self.known, 1)}, on others at most "
-            f"{at_most(self.others)} ({generalises})\n"
-            f"    whole, modes 57 to 112: {_sums_of(self.shared)}\n"
-            f"    second layer's own, modes 1 to 56: {_sums_of(self.own)}; trace of the "
-            f"first over that of the second {span(self.ratio, 2)}"
-        )
-
-
-def _sums_of(shared: Float[Tensor, "seeds families"]) -> str:
-    sums, differences = (span(shared[:, column].tolist()) for column in (2, 3))
-    return f"sum {sums}, difference {differences} of 28"
 
 
 def frozen(
@@ -247,35 +203,6 @@ def part_spectra(
         for state in ("trained", "untrained")
         for part in PARTS
     }
-
-
-def part_line(
-    spectra: Sequence[Spectrum],
-    wholes: Sequence[Spectrum],
-    autoencoders: Sequence[Autoencoder],
-) -> str:
-    """A part's share of the trace, and how many features align with its eigenvectors.
-
-    Args:
-        spectra: Of the part, one a seed.
-        wholes: Of all parameters, one a seed.
-        autoencoders: Trained; their reconstructed features are asked for.
-
-    Returns:
-        Text, with ranges over seeds.
-    """
-    shares = [100 * s.trace / whole.trace for s, whole in zip(spectra, wholes, strict=True)]
-    strong, counts = [], []
-    for spectrum, one in zip(spectra, autoencoders, strict=True):
-        is_kept = one.network.feature_gram().diagonal() >= 0.75
-        features = superposition.feature_indicators(one.x)
-        aligned = entk.feature_alignment(spectrum.eigenvectors, features).amax(0)
-        strong.append(int(((aligned > 0.5) & is_kept).sum()))
-        counts.append(int(is_kept.sum()))
-    return (
-        f"{span(shares)} % of the trace; reconstructed features aligned above 0.5: "
-        f"{span(strong)} of {span(counts)}"
-    )
 
 
 def claims(

@@ -173,6 +173,12 @@ class Foretold:
         """In words."""
         return f"tau {self.tau:+.2f}, p = {self.p_value:.3f}, {self.n} networks"
 
+    @property
+    def short(self) -> str:
+        """For a table."""
+        is_tiny = self.p_value < 0.0005
+        return f"{self.tau:+.2f}, p {'< 0.001' if is_tiny else f'= {self.p_value:.3f}'}"
+
 
 @dataclass(frozen=True)
 class LongRuns:

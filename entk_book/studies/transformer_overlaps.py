@@ -1,6 +1,6 @@
 """Chapter 6, the overlaps: families in leading and next modes, over training."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -43,28 +43,6 @@ FIRST_SIX = tuple(ROWS)[:6]
 # A range as this chapter writes it: both ends, even where they are the same.
 span = partial(collapsed_span, digits=2, collapse=False)
 
-Spectra = Mapping[int, Mapping[str, Spectrum]]
-Keys = Mapping[int, Sequence[int]]
-
-
-def cliff_counts(spectra: Spectra, layer: str) -> dict[int, int]:
-    """Cliffs of one layer after more than one eigenvalue, and in how many seeds.
-
-    Args:
-        spectra: By seed and layer.
-        layer: Its name.
-
-    Returns:
-        Number of seeds by number of eigenvalues above the cliff.
-    """
-    every = [
-        cliff.stop
-        for group in spectra.values()
-        for cliff in entk.find_cliffs(group[layer].eigenvalues)
-        if cliff.stop > 1
-    ]
-    return {stop: every.count(stop) for stop in sorted(set(every))}
-
 
 def shares(spectrum: Spectrum, keys: Sequence[int]) -> Float[Tensor, "2 families"]:
     """Share of each family in the leading and in the next modes.
@@ -85,55 +63,6 @@ def shares(spectrum: Spectrum, keys: Sequence[int]) -> Float[Tensor, "2 families
     return torch.tensor(
         [[entk.subspace_overlap(block, waves[f]) / n for f in FAMILIES] for block in blocks]
     )
-
-
-def family_table(spectra: Spectra, keys: Keys) -> Float[Tensor, "seeds layers 2 families"]:
-    """Share of each family in the leading and next modes of every layer and seed.
-
-    Args:
-        spectra: By seed and layer.
-        keys: Frequencies by seed.
-
-    Returns:
-        From 0 to 1.
-    """
-    return torch.stack(
-        [
-            torch.stack([shares(spectrum, keys[seed]) for spectrum in group.values()])
-            for seed, group in spectra.items()
-        ]
-    )
-
-
-def row_of(spectra: Spectra, keys: Keys, name: str) -> list[float]:
-    """One row of the table, seed by seed.
-
-    Args:
-        spectra: By seed and layer.
-        keys: Frequencies by seed.
-        name: Of the row, one of ``ROWS``.
-
-    Returns:
-        Shares from 0 to 1.
-    """
-    layer, block, family = ROWS[name]
-    place = BLOCKS.index(block), FAMILIES.index(family)
-    return [float(shares(s[layer], keys[seed])[place]) for seed, s in spectra.items()]
-
-
-def symmetric_shares(spectra: Spectra, keys: Keys, layer: str) -> list[float]:
-    """Share of the symmetric waves in one layer's leading modes, seed by seed.
-
-    Args:
-        spectra: By seed and layer.
-        keys: Frequencies by seed.
-        layer: Its name.
-
-    Returns:
-        Shares from 0 to 1.
-    """
-    place = BLOCKS.index("leading"), FAMILIES.index("symmetric")
-    return [float(shares(s[layer], keys[seed])[place]) for seed, s in spectra.items()]
 
 
 def course(seed: int, epoch: int, keys: Sequence[int]) -> list[float]:

@@ -11,6 +11,8 @@ import normalise
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]_*.ipynb"))
+# No numbered chapter, but a page to copy from: its cells may not be longer either.
+YOUR_OWN = ROOT / "chapters" / "your_own_model.ipynb"
 # The cell for Colab is hidden; stubs and solutions are the reader's own work.
 NOT_THE_TEXT_S = {"colab", "exercise", "solution"}
 MEDIAN, NINE_IN_TEN, LONGEST = 10, 20, 35
@@ -69,7 +71,11 @@ def test_cells_are_short_and_explained():
     assert problems([normalise.read(path) for path in CHAPTERS]) == []
 
 
-@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_no_cell_of_a_page_to_copy_from_is_too_long():
+    assert max(lengths([normalise.read(YOUR_OWN)])) <= LONGEST
+
+
+@pytest.mark.parametrize("path", [*CHAPTERS, YOUR_OWN], ids=lambda path: path.stem)
 def test_a_cell_fits_the_width_of_a_page(path):
     for cell in normalise.read(path).cells:
         solution = "solution" in cell.metadata.get("tags", [])

@@ -14,6 +14,7 @@ from entk_book.figures import (
     tangent_kernel,
     transformer,
     without_the_group,
+    your_own_model,
 )
 from entk_book.studies import modular_addition as study
 from entk_book.studies import peaks
@@ -315,3 +316,44 @@ def test_features_are_counted_over_thresholds(ax):
         for threshold in (0.2, 0.5, 0.9)
     ]
     assert heights == [3, 2, 1]
+
+
+def test_spectra_of_a_model_of_one_s_own_are_relative_and_end_at_thirty(ax):
+    values = torch.linspace(4, 1, 40).double()
+    spectrum = Spectrum(values, torch.eye(40).double(), 100.0)
+    your_own_model.leading({"trained": spectrum, "inputs": spectrum}, 10, ax)
+    assert len(heights(ax, "trained")) == 30
+    assert heights(ax, "inputs")[0] == 1
+    assert ax.lines[0].get_color() != ax.lines[1].get_color()
+    assert ax.lines[-1].get_xdata()[0] == pytest.approx(10.5)
+
+
+def test_a_mark_stands_for_each_network_on_each_samples(ax):
+    found = {
+        "trained": {"training": [9.1, 9.4], "fresh": [8.7]},
+        "inputs": {"training": [5.5], "fresh": [5.2]},
+    }
+    your_own_model.shared_dimensions(found, 0.2, 10, ax)
+    drawn = [(list(li.get_xdata()), list(li.get_ydata())) for li in ax.lines[:4]]
+    assert drawn == [
+        ([9.1, 9.4], [-0.15, -0.15]),
+        ([8.7], [0.15]),
+        ([5.5], [0.85]),
+        ([5.2], [1.15]),
+    ]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["trained", "inputs"]
+    _, labels = ax.get_legend_handles_labels()
+    assert labels == ["training samples", "fresh samples", "chance"]
+
+
+def test_vectors_are_ordered_by_the_class_that_they_align_with(two):
+    axes = torch.eye(4).double()
+    bases = {"one": axes[:, [2, 0, 1]], "other": axes[:, :3]}
+    image = your_own_model.alignments(bases, axes[:, :3], two)
+    for ax in two:
+        drawn = torch.as_tensor(ax.images[0].get_array().data)
+        assert torch.equal(drawn, torch.eye(3).double())
+    assert image is two[1].images[0]
+    assert two[0].get_title() == "one"
+    with pytest.raises(ValueError, match="got 1 and 2"):
+        your_own_model.alignments(bases, axes, two[:1])

@@ -218,6 +218,10 @@ class TestRestricted:
         assert runs.leads([1], 0.5) == [4000]
         assert runs.leads([3]) == []
 
+    def test_what_is_foretold_is_short_for_a_table(self):
+        assert restricted.Foretold(6, 1.0, 0.0014).short == "+1.00, p = 0.001"
+        assert restricted.Foretold(6, -0.5, 0.0004).short == "-0.50, p < 0.001"
+
 
 class TestLadder:
     def test_a_run_is_followed_on_its_own_pairs(self):

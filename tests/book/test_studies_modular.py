@@ -349,11 +349,6 @@ class TestLayerwise:
         found = layerwise.family_energies(kernels, waves)
         assert found.tolist() == [pytest.approx(row) for row in ([0, 0], [1, 0], [1, 0])]
 
-    def test_cliffs_and_ratios_over_seeds(self):
-        flat = spectrum([1.0] * 24)
-        assert layerwise.cliffs_at([STEPPED, flat], (10, 20)) == {10: 1, 20: 0}
-        assert layerwise.ratios_after([STEPPED, flat], 10) == [3, 1]
-
     def test_resetting_puts_back_one_layer_of_copies(self, adders, monkeypatch):
         seen = []
         none = torch.zeros(1, 4)
@@ -366,18 +361,6 @@ class TestLayerwise:
         assert torch.equal(changed.network.first.weight, changed.start.first.weight)
         assert not torch.equal(changed.network.second.weight, changed.start.second.weight)
         assert not torch.equal(adders[0].network.first.weight, changed.start.first.weight)
-
-    def test_an_outcome_says_whether_it_generalises(self):
-        shared = torch.tensor([[0.0, 0, 2, 3], [0, 0, 4, 3]])
-        told = str(
-            layerwise.Outcome([1.0, 1.0], [0.31, 0.2], shared, 5 * shared, [0.1, 1.4])
-        )
-        assert "on others at most 0.4 (does NOT generalise)" in told
-        assert "modes 57 to 112: sum 2 to 4, difference 3 of 28" in told
-        assert "own, modes 1 to 56: sum 10 to 20, difference 15 of 28" in told
-        assert "over that of the second 0.10 to 1.40" in told
-        good = layerwise.Outcome([1.0], [0.96], shared, shared, [1.0])
-        assert "(generalises)" in str(good)
 
     def test_the_readout_does_not_enter_the_second_layer_s_own_kernel(self):
         adders = train_adders([0], modulus=15, width=256, steps=20)

@@ -385,16 +385,6 @@ class TestTransformer:
         found = transformer_overlaps.shares(planted, [3, 5])
         assert found[0].tolist() == pytest.approx([1, 0, 0, 0], abs=1e-9)
         assert found[1].tolist() == pytest.approx([0, 0, 1, 0], abs=1e-9)
-        layers = ["unembedding", "mlp_out"]
-        group = {4: dict.fromkeys(layers, planted)}
-        keys = {4: [3, 5]}
-        assert transformer_overlaps.row_of(
-            group, keys, "unembedding, next: symmetric"
-        ) == pytest.approx([1])
-        assert transformer_overlaps.symmetric_shares(
-            group, keys, "mlp_out"
-        ) == pytest.approx([0], abs=1e-9)
-        assert transformer_overlaps.family_table(group, keys).shape == (1, 2, 2, 4)
 
     def test_snapshots_in_order_and_apart(self):
         points = torch.tensor([[0.1, 0.9, 0.0], [0.2, 0.5, 0.5], [0.9, 0.1, 1.0]])

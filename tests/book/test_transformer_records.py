@@ -1,0 +1,119 @@
+"""Chapter 6's stored evidence: made again for one seed, and what its tables say."""
+
+import pytest
+import torch
+
+from entk_book.studies import transformer, transformer_overlaps, transformer_records
+from entk_book.studies.transformer_records import AVERAGE, GRAM, LAYERS, MEAN, THREE
+from entk_lib import Spectrum
+from entk_lib.toys.tasks import modular_addition
+from entk_lib.toys.tasks.frequencies import waves_at
+
+STORED = transformer_records.stored_kernels()
+SUM, SYMMETRIC = (transformer_overlaps.FAMILIES.index(f) for f in ("sum", "symmetric"))
+
+
+def planted(steep):
+    """A spectrum of the sum's waves at frequency 3, with a cliff behind if it is steep."""
+    torch.manual_seed(0)
+    waves = waves_at(29, [3])["sum"]
+    rest = torch.linalg.qr(torch.cat([waves, torch.randn(841, 38).double()], 1)).Q
+    values = torch.linspace(2, 1, 40).double()
+    values[:2] = 1e3 if steep else values[:2]
+    return Spectrum(values, rest, float(values.sum()))
+
+
+def some(share, cliffs=()):
+    """What one layer holds: one share of each family in both blocks."""
+    return {"cliffs": list(cliffs), "shares": [[share, 0.1, share / 2, 0.0], [0.2] * 4]}
+
+
+def one(share, cliffs=()):
+    """A network's entry."""
+    layers = {layer: some(share, cliffs if layer == "query" else ()) for layer in LAYERS}
+    three = {layer: some(share / 4) for layer in THREE}
+    whole = {"kernel": {"sum": share}}
+    return {
+        "trained": layers,
+        "untrained": {layer: some(0.0) for layer in LAYERS},
+        "unused": {layer: some(0.3) for layer in LAYERS},
+        GRAM: three,
+        AVERAGE: three,
+        "whole": whole,
+    }
+
+
+KERNELS = transformer_records.NineKernels({4: one(0.8, [4]), 7: one(0.6, [4, 9])})
+
+
+def test_a_look_finds_cliffs_beyond_the_first_and_the_planted_family():
+    keys = [3]
+    found = transformer_records.look({"steep": planted(True), "flat": planted(False)}, keys)
+    assert found["steep"]["cliffs"] == [2]
+    assert found["flat"]["cliffs"] == []
+    assert found["steep"]["shares"][0][SUM] == pytest.approx(1)
+    assert found["steep"]["shares"][1][SUM] == pytest.approx(0, abs=1e-9)
+
+
+def test_one_kernel_that_is_computed_again_holds_what_is_stored():
+    x = modular_addition.tokens(modular_addition.all_pairs(29), 29)
+    model = transformer.network(5)
+    keys = transformer.frequencies_of(model).frequencies
+    assert list(keys) == STORED.found[5]["keys"]
+    spectra = transformer.layer_spectra(model, x, ["query", "unembedding"])
+    now = transformer_records.look(spectra, keys)
+    for layer in spectra:
+        kept = STORED.found[5]["trained"][layer]
+        assert now[layer]["cliffs"] == kept["cliffs"]
+        for row, stored_row in zip(now[layer]["shares"], kept["shares"], strict=True):
+            assert row == pytest.approx(stored_row, abs=2e-3)
+
+
+@pytest.mark.sweep
+def test_a_network_that_is_looked_at_again_gives_its_whole_entry():
+    now, kept = transformer_records.of_one(11), STORED.found[11]
+    assert now.keys() == kept.keys()
+    for look in ("trained", "untrained", "unused", GRAM, AVERAGE):
+        for layer in now[look]:
+            shares = torch.tensor([now[look][layer]["shares"], kept[look][layer]["shares"]])
+            assert float((shares[0] - shares[1]).abs().max()) < 5e-3, (look, layer)
+    for way, by_family in now["whole"].items():
+        assert by_family == pytest.approx(kept["whole"][way], abs=5e-3)
+
+
+def test_all_stored_networks_are_there():
+    assert list(STORED.found) == transformer.SEEDS
+
+
+def test_cliffs_are_counted_over_networks():
+    assert KERNELS.cliffs("trained", "query") == {4: 2, 9: 1}
+    rows = KERNELS.cliff_table().rows
+    assert rows == (("query", "none", "after 4 in 2 of 2, after 9 in 1 of 2"),)
+
+
+def test_rows_are_picked_by_layer_block_and_family():
+    assert KERNELS.row("unembedding, leading: sum") == [0.8, 0.6]
+    assert KERNELS.row("unembedding, next: symmetric") == [0.2, 0.2]
+    assert KERNELS.row("MLP out, leading: symmetric", "unused") == [0.15, 0.15]
+    assert KERNELS.of([7]).row("unembedding, leading: sum") == [0.6]
+
+
+def test_medians_and_the_largest():
+    medians = KERNELS.medians("trained")
+    assert medians.shape == (9, 2, 4)
+    assert KERNELS.of([4]).medians("trained")[0, 0, SUM] == pytest.approx(0.8)
+    assert KERNELS.most(["key"]) == pytest.approx(0.8)
+    assert KERNELS.most(["key"], ["antisymmetric"]) == pytest.approx(0.2)
+
+
+def test_three_ways_are_told_apart():
+    found = KERNELS.symmetric()
+    assert found[MEAN]["value"] == [0.4, 0.3]
+    assert found[GRAM]["value"] == found[AVERAGE]["value"] == [0.1, 0.075]
+
+
+def test_ranges_are_over_networks():
+    assert KERNELS.whole() == {"kernel": {"sum": [0.8, 0.6]}}
+    made = transformer_records.ranges(KERNELS.whole(), "of")
+    assert made.columns == ("of", "sum")
+    assert made.rows == (("kernel", "0.60 to 0.80"),)

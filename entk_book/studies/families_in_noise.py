@@ -285,7 +285,7 @@ def record_of_noise(
         What `entk_book.stored.records.write` takes.
     """
     uneven = [dataclasses.asdict(looked(one)) for one in uneven_recovery(n_draws=n_draws)]
-    even = {str(n): dataclasses.asdict(recovery(n, signals, n_draws)) for n in units}
+    even = {str(n): dataclasses.asdict(recovery(n, list(signals), n_draws)) for n in units}
     return records.rounded({"even": even, "uneven": uneven})
 
 

@@ -10,6 +10,7 @@ from entk_book.studies import families_compared as compared
 from entk_book.studies import families_in_noise as noisy
 from entk_book.studies import without_the_group as study
 from entk_book.studies.adders import MODULUS, Adder, train_adders
+from entk_book.studies.spans import at_least
 from entk_book.studies.without_the_group import SPACES, STATES, Halves, Verdict
 from entk_lib.toys.tasks import modular_addition
 
@@ -108,8 +109,13 @@ def beside(live: Measured, kept: Measured) -> list[list[str]]:
     return [
         [
             f"{name}, {state}",
-            *(f"{one.verdicts[state][name][0].mean:.1f}" for one in (live, kept)),
+            *(_bound(one.verdicts[state][name][0]) for one in (live, kept)),
         ]
         for name in SPACES
         for state in STATES
     ]
+
+
+def _bound(verdict: Verdict) -> str:
+    # What is shared by chance hangs on last digits.
+    return "below 1" if verdict.mean < 1 else f"at least {at_least([verdict.mean])}"

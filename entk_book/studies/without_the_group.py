@@ -81,19 +81,20 @@ def neurons(
     return {"first": preactivations, "second": preactivations.square()}
 
 
-def told(found: Families) -> str:
+def told(found: Families) -> list[str]:
     """Whether families were found; the score in steps, as last digits do not matter.
 
     Args:
         found: What `entk_lib.find_families` returned.
 
     Returns:
-        Text.
+        The number of families, the score, and the dimensions of one.
     """
-    number = f"{len(found.bases)} families" if found.found else "not found"
-    if found.score > 5:
-        return f"{number}, score above 5"
-    return f"{number}, score {'above' if found.found else 'below'} 2.5"
+    if not found.found:
+        return ["none", "above 5" if found.score > 5 else "below 2.5", "none"]
+    sizes = sorted({base.shape[1] for base in found.bases})
+    score = f"above {5 if found.score > 5 else 2.5}"
+    return [str(len(found.bases)), score, " or ".join(map(str, sizes))]
 
 
 def shuffled(columns: Float[Tensor, "n k"], seed: int) -> Float[Tensor, "n k"]:
@@ -288,6 +289,30 @@ class Halves:
     purity: list[float]
     used: list[float]
     shared: dict[str, list[float]]
+
+
+def rows_of_halves(found: Halves) -> list[list[str]]:
+    """What the halves hold, a row each.
+
+    Args:
+        found: Of some networks.
+
+    Returns:
+        What it is, and a bound over all families or all seeds.
+    """
+    n = len(found.purity)
+    return [
+        ["first: two dimensions of a, two of b", f"{found.two_each} of {n} families"],
+        ["first: main effect in a vector", f"at least {at_least(found.purity)}"],
+        [
+            "second: logits' energy in the readout's half",
+            f"at least {at_least(found.used)}",
+        ],
+        *(
+            [f"shared with waves of {name}", f"at least {at_least(shared)} of 28"]
+            for name, shared in found.shared.items()
+        ),
+    ]
 
 
 def halves(

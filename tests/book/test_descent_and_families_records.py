@@ -91,12 +91,9 @@ class TestFamilies:
 
 
 class TestDescent:
-    @pytest.fixture(scope="class")
-    def again(self):
-        return measures.measured(descent.train_sizes(measures.SPARSITY, n_seeds=1))
-
     @pytest.mark.sweep
-    def test_the_first_seed_again_gives_the_stored_numbers(self, again):
+    def test_the_first_seed_again_gives_the_stored_numbers(self):
+        again = measures.measured(descent.train_sizes(measures.SPARSITY, n_seeds=1))
         kept = measures.stored_seeds()
         close = {
             "train_loss": 0.02,

@@ -14,10 +14,13 @@ from typing import Any
 from entk_book import stored
 from entk_book.stored import records
 from entk_book.studies import (
+    descent_measured,
     edit_records,
     edit_strengths,
     edited_transformers,
+    families_elsewhere,
     families_in_noise,
+    families_over_seeds,
     grammar_modes,
     grokking_courses,
     grokking_ladder,
@@ -43,7 +46,11 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "edits": edit_records.record,
     "edit_strengths": edit_strengths.record,
     "edited_transformers": edited_transformers.record,
+    "double_descent": descent_measured.record,
+    "families": families_over_seeds.record,
     "families_in_controls": families_in_noise.record,
+    "families_in_noise": families_in_noise.record_of_noise,
+    "families_in_transformers": families_elsewhere.record,
     "grokking_courses": grokking_courses.record,
     "grokking_story": grokking_story.record,
     "other_moduli": modular_addition.record_of_moduli,

@@ -16,6 +16,7 @@ def over_sizes(
     ax: Axes,
     *,
     scale: str = "linear",
+    live: Mapping[str, Float[Tensor, " sizes"]] | None = None,
 ) -> Axes:
     """Bands over the number of samples, on a logarithmic axis.
 
@@ -24,12 +25,16 @@ def over_sizes(
         series: Values, one row a seed, and a colour, by label.
         ax: Where to draw.
         scale: Of the vertical axis.
+        live: Values of a network that was trained just now, as crosses; by label.
 
     Returns:
         The axes.
     """
     for label, (values, color) in series.items():
         plotting.band(sizes, values, ax, label=label, color=color)
+    for i, (label, values) in enumerate((live or {}).items()):
+        told = None if i else "live"
+        ax.plot(sizes, values, "x", color=series[label][1], markersize=5, label=told)
     ax.set(xscale="log", yscale=scale, xlabel="samples T")
     return ax
 

@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 from torch import Tensor
 
 from entk_book.studies.families_elsewhere import Voted
-from entk_book.studies.without_the_group import SPACES, STATES, Judged
+from entk_book.studies.without_the_group import SPACES, STATES, Verdict
 from entk_lib import Families, plotting
 
 _STATES = {
@@ -75,11 +75,11 @@ def families(shared: Float[Tensor, "families frequencies"], ax: Axes) -> AxesIma
     return image
 
 
-def over_seeds(results: Mapping[tuple[str, str], Sequence[Judged]], ax: Axes) -> Axes:
+def over_seeds(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]], ax: Axes) -> Axes:
     """Mean shared dimensions of every seed, trained beside both nulls.
 
     Args:
-        results: By state and eigenspace, one a seed.
+        verdicts: By state and eigenspace, one a seed.
         ax: Where to draw.
 
     Returns:
@@ -88,7 +88,7 @@ def over_seeds(results: Mapping[tuple[str, str], Sequence[Judged]], ax: Axes) ->
     for i, state in enumerate(STATES):
         color, marker = _STATES[state]
         for j, name in enumerate(SPACES):
-            means = [one.mean for one in results[state, name]]
+            means = [one.mean for one in verdicts[state][name]]
             place = 4 * j + i + 0.05 * torch.arange(len(means))
             label = state if j == 0 else None
             ax.plot(place, means, marker, color=color, markersize=5, label=label)

@@ -344,6 +344,32 @@ def has_cliff(spectrum: Leading, low: int = 90, high: int = N_FEATURES) -> bool:
     return any(low <= cliff.stop <= high for cliff in cliffs)
 
 
+def runs_of(sizes: Sequence[int], counts: Sequence[Sequence[int]]) -> list[list[str]]:
+    """Counts over sizes, neighbours of the same counts as one.
+
+    Args:
+        sizes: Numbers of samples.
+        counts: At each size, as many a size.
+
+    Returns:
+        Rows: the sizes, as one or from the first to the last, and the counts.
+
+    Example:
+        >>> runs_of((3, 5, 8), [(0, 2), (1, 2), (1, 2)])
+        [['3', '0', '2'], ['5 to 8', '1', '2']]
+    """
+    runs: list[tuple[list[int], Sequence[int]]] = []
+    for size, row in zip(sizes, counts, strict=True):
+        if runs and runs[-1][1] == row:
+            runs[-1][0].append(size)
+        else:
+            runs.append(([size], row))
+    return [
+        [" to ".join(map(str, (some[0], some[-1])[: len(some)])), *map(str, row)]
+        for some, row in runs
+    ]
+
+
 @torch.no_grad()
 def n_open(network: nn.Module, x: Float[Tensor, "n features"]) -> int:
     """How many outputs are open, over all samples: rows of the Jacobian that are not zero.

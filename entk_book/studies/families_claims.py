@@ -12,11 +12,11 @@ from entk_book.studies.families_elsewhere import (
 )
 from entk_book.studies.families_in_noise import Control
 from entk_book.studies.spans import at_least, at_most, in_most, span
-from entk_book.studies.without_the_group import SPACES, Judged
+from entk_book.studies.without_the_group import SPACES, Verdict
 
 
 def claims(
-    results: Mapping[tuple[str, str], Sequence[Judged]],
+    verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]],
     controls: Mapping[str, Control],
     coded: Sequence[Coded],
     transformers: Sequence[Voted],
@@ -25,7 +25,7 @@ def claims(
     """What this chapter claims, by bars that were set before the runs.
 
     Args:
-        results: Families of the adders and of both nulls.
+        verdicts: Of the adders and of both nulls, by state and eigenspace.
         controls: Families of networks that memorise, by the names of
             ``families_in_noise.CONTROLS``.
         coded: Of the toy models of superposition.
@@ -37,8 +37,8 @@ def claims(
     """
     new, unpublished, rows = "new here", "not published", []
     for name in SPACES:
-        group = results["trained", name]
-        complete = sum(one.found.found and one.is_complete for one in group)
+        group = verdicts["trained"][name]
+        complete = sum(one.found and one.is_complete for one in group)
         means = [one.mean for one in group]
         rows += [
             Claim(
@@ -59,9 +59,13 @@ def claims(
             ),
         ]
     nulls = [
-        one for (state, _), group in results.items() for one in group if state != "trained"
+        one
+        for state, by_space in verdicts.items()
+        for group in by_space.values()
+        for one in group
+        if state != "trained"
     ]
-    passed, means = sum(one.found.found for one in nulls), [one.mean for one in nulls]
+    passed, means = sum(one.found for one in nulls), [one.mean for one in nulls]
     memory = [c for kind, c in controls.items() if kind != "half of the pairs"]
     memorised = (
         sum(control.n_found(name) for control in memory for name in SPACES),

@@ -218,7 +218,7 @@ def all_ways(
                 "given translations": entk.smoothness_rotation(basis, graphs()),
             }
             found = {way: helped(v, planes) for way, v in vectors.items()}
-            found["find_families"] = results["trained", name][i].mean
+            found["find_families"] = results["trained", name][i].verdict.mean
             spans = {
                 "no kernel": free_of_kernel if name == "first" else interactions(columns),
                 "inputs and activations": no_derivative[name],

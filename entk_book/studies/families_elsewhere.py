@@ -1,7 +1,9 @@
 """Chapter 7, two other networks: toy models of superposition, and Transformers."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -10,6 +12,7 @@ from tqdm import tqdm
 
 import entk_lib as entk
 from entk_book import stored
+from entk_book.stored import records
 from entk_book.studies.autoencoders import Autoencoder
 from entk_book.studies.without_the_group import energies
 from entk_lib import Families
@@ -67,6 +70,19 @@ def in_superposition(one: Autoencoder) -> Coded:
 
 
 @dataclass(frozen=True)
+class Vote:
+    """What a search for families came to.
+
+    Attributes:
+        found: Whether there are any.
+        score: As in `entk_lib.Families`.
+    """
+
+    found: bool
+    score: int | float
+
+
+@dataclass(frozen=True)
 class Voted:
     """Families in one Transformer.
 
@@ -82,9 +98,9 @@ class Voted:
 
     accuracy: float
     held: float
-    modes: Families
-    components: Families
-    untrained: Families
+    modes: Vote
+    components: Vote
+    untrained: Vote
     shares: Float[Tensor, "families keys"]
 
     @property
@@ -140,14 +156,19 @@ def voted(model: ModularTransformer, seed: int) -> Voted:
         [float(energies(base, at_frequency[:, [k]]).sum()) / base.shape[1] for k in keys]
         for base in components.bases
     ]
+    before = vote(start, tokens, leading_components(start, tokens))
     return Voted(
         accuracy,
         float(energies(modes, at_frequency[:, keys]).sum()),
-        vote(model, tokens, modes),
-        components,
-        vote(start, tokens, leading_components(start, tokens)),
+        _in_numbers(vote(model, tokens, modes)),
+        _in_numbers(components),
+        _in_numbers(before),
         torch.tensor(shares).reshape(len(components.bases), len(keys)),
     )
+
+
+def _in_numbers(found: Families) -> Vote:
+    return Vote(found.found, found.score)
 
 
 def leading_modes(
@@ -205,6 +226,42 @@ def vote(
     """
     units = model.mlp_in(model.attended(tokens)).double()
     return entk.find_families(basis, units)
+
+
+def record(
+    seeds: Sequence[int] = (*stored.SEEDS, *stored.FRESH_SEEDS),
+) -> dict[str, Any]:
+    """Families in the stored Transformers, as they are stored.
+
+    Args:
+        seeds: Of the networks.
+
+    Returns:
+        What `entk_book.stored.records.write` takes: by seed.
+    """
+    return {
+        str(seed): records.rounded(
+            dataclasses.asdict(one) | {"shares": one.shares.tolist()}
+        )
+        for seed, one in zip(seeds, in_transformers(seeds), strict=True)
+    }
+
+
+def stored_transformers(seeds: Sequence[int] = stored.SEEDS) -> list[Voted]:
+    """What was found in the stored Transformers.
+
+    Args:
+        seeds: Of the networks.
+
+    Returns:
+        As `in_transformers`, from the record.
+    """
+    kept, found = records.read("families_in_transformers"), []
+    for one in (kept[str(seed)] for seed in seeds):
+        votes = {n: Vote(**one[n]) for n in ("modes", "components", "untrained")}
+        shares = torch.tensor(one["shares"])
+        found.append(Voted(one["accuracy"], one["held"], shares=shares, **votes))
+    return found
 
 
 def found_in(group: Sequence[Voted], which: str) -> str:

@@ -27,6 +27,7 @@ from entk_book.studies.without_the_group import (
     true_waves,
 )
 
+UNITS = (256, 512)
 SIGNALS = (0.2, 0.3, 0.45, 0.7, 0.85)
 # Networks that know their training pairs and not, or not yet, the rule.
 CONTROLS: dict[str, dict[str, Any]] = {
@@ -65,21 +66,49 @@ def planted(
 
 
 @dataclass(frozen=True)
+class Looked:
+    """What a search for families in one space of one network came to.
+
+    Attributes:
+        found: Whether there are any.
+        n: Into how many the space was cut.
+        mean: Dimensions that a frequency shares with its family, of four; the mean.
+    """
+
+    found: bool
+    n: int
+    mean: float
+
+
+def looked(judged: Judged) -> Looked:
+    """What a search came to.
+
+    Args:
+        judged: Its families.
+
+    Returns:
+        The same in three numbers.
+    """
+    verdict = judged.verdict
+    return Looked(verdict.found, verdict.n, verdict.mean)
+
+
+@dataclass(frozen=True)
 class Recovery:
     """How planted families are recovered, over the signal.
 
     Attributes:
         signals: Share of a unit's energy that is planted.
-        judged: By signal, one a draw.
+        looked: By signal, one a draw.
     """
 
     signals: Sequence[float]
-    judged: Sequence[Sequence[Judged]]
+    looked: Sequence[Sequence[Looked]]
 
     @property
     def means(self) -> Float[Tensor, "draws signals"]:
         """Mean shared dimensions."""
-        return torch.tensor([[one.mean for one in row] for row in self.judged]).T
+        return torch.tensor([[one.mean for one in row] for row in self.looked]).T
 
     @property
     def never(self) -> float:
@@ -89,10 +118,10 @@ class Recovery:
     @property
     def always(self) -> float:
         """The smallest signal at which families were found in every draw."""
-        return min(s for s, n in self._counts() if n == len(self.judged[0]))
+        return min(s for s, n in self._counts() if n == len(self.looked[0]))
 
     def _counts(self) -> list[tuple[float, int]]:
-        numbers = [sum(one.found.found for one in row) for row in self.judged]
+        numbers = [sum(one.found for one in row) for row in self.looked]
         return list(zip(self.signals, numbers, strict=True))
 
 
@@ -114,7 +143,7 @@ def recovery(
         signals,
         [
             [
-                judge(planes.flatten(1), planted(signal, n_units, seed), planes)
+                looked(judge(planes.flatten(1), planted(signal, n_units, seed), planes))
                 for seed in range(n_draws)
             ]
             for signal in tqdm(signals, desc="noise", delay=2, leave=False)
@@ -179,21 +208,6 @@ def found_with_half(adders: Sequence[Adder], spaces: Sequence[Spaces]) -> list[b
 
 
 @dataclass(frozen=True)
-class Looked:
-    """What a search for families in one space of one network came to.
-
-    Attributes:
-        found: Whether there are any.
-        n: Into how many the space was cut.
-        mean: Dimensions that a frequency shares with its family, of four; the mean.
-    """
-
-    found: bool
-    n: int
-    mean: float
-
-
-@dataclass(frozen=True)
 class Control:
     """Networks of one control, and the families that are found in them.
 
@@ -216,20 +230,22 @@ class Control:
         """
         return sum(one.found for one in self.looked[space])
 
-    def __str__(self) -> str:
-        """Lines of the chapter."""
-        n = len(self.others)
-        lines = [f"accuracy on pairs left out {span(self.others, 2)}"]
+    def rows(self) -> list[list[str]]:
+        """A row for each eigenspace.
+
+        Returns:
+            Its name, in how many networks families are found, how many, and a bound on
+            the mean shared dimensions.
+        """
+        n, found = len(self.others), []
         for space, rows in self.looked.items():
             n_found = self.n_found(space)
-            told = f"    {space}: found in {n_found} of {n}"
             # How many clusters there are in a space without any hangs on last digits.
-            if n_found == n:
-                told += f", families {span([one.n for one in rows])}"
+            many = span([one.n for one in rows]) if n_found == n else "none"
             shared = at_most(one.mean for one in rows)
             bound = "below 1" if shared < 1 else f"at most {shared}"
-            lines.append(f"{told}; mean shared {bound} of 4")
-        return "\n".join(lines)
+            found.append([space, f"{n_found} of {n}", many, bound])
+        return found
 
 
 def controls(seeds: Sequence[int] = range(70, 75)) -> dict[str, Control]:
@@ -244,16 +260,56 @@ def controls(seeds: Sequence[int] = range(70, 75)) -> dict[str, Control]:
     truth = true_waves()
     found = {}
     for kind, options in CONTROLS.items():
-        others, looked = [], {name: [] for name in SPACES}
+        others, of_space = [], {name: [] for name in SPACES}
         for adder in train_adders(seeds, **options):
             others.append(adder.accuracy()["test"])
             spaces = spaces_of(adder.network, adder.x)
             for name, columns in neurons(adder.network, adder.x).items():
                 one = judge(spaces[name], columns, truth[name])
-                n = len(one.found.bases)
-                looked[name].append(Looked(one.found.found, n, one.mean))
-        found[kind] = Control(others, looked)
+                of_space[name].append(looked(one))
+        found[kind] = Control(others, of_space)
     return found
+
+
+def record_of_noise(
+    units: Sequence[int] = UNITS, signals: Sequence[float] = SIGNALS, n_draws: int = 3
+) -> dict[str, Any]:
+    """All planted families, as they are stored.
+
+    Args:
+        units: Numbers of units.
+        signals: Share of a unit's energy that is planted.
+        n_draws: Draws at each.
+
+    Returns:
+        What `entk_book.stored.records.write` takes.
+    """
+    uneven = [dataclasses.asdict(looked(one)) for one in uneven_recovery(n_draws=n_draws)]
+    even = {str(n): dataclasses.asdict(recovery(n, list(signals), n_draws)) for n in units}
+    return records.rounded({"even": even, "uneven": uneven})
+
+
+def stored_recoveries() -> dict[int, Recovery]:
+    """How planted families are recovered, from the record.
+
+    Returns:
+        By number of units.
+    """
+    return {
+        int(n): Recovery(
+            one["signals"], [[Looked(**draw) for draw in row] for row in one["looked"]]
+        )
+        for n, one in records.read("families_in_noise")["even"].items()
+    }
+
+
+def stored_uneven() -> list[Looked]:
+    """How planted families of two sizes are recovered, from the record.
+
+    Returns:
+        One a draw.
+    """
+    return [Looked(**one) for one in records.read("families_in_noise")["uneven"]]
 
 
 def record() -> dict[str, Any]:

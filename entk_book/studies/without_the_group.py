@@ -1,5 +1,6 @@
 """Chapter 7: families of waves from the neurons, without the group, and two nulls."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -80,19 +81,20 @@ def neurons(
     return {"first": preactivations, "second": preactivations.square()}
 
 
-def told(found: Families) -> str:
+def told(found: Families) -> list[str]:
     """Whether families were found; the score in steps, as last digits do not matter.
 
     Args:
         found: What `entk_lib.find_families` returned.
 
     Returns:
-        Text.
+        The number of families, the score, and the dimensions of one.
     """
-    number = f"{len(found.bases)} families" if found.found else "not found"
-    if found.score > 5:
-        return f"{number}, score above 5"
-    return f"{number}, score {'above' if found.found else 'below'} 2.5"
+    if not found.found:
+        return ["none", "above 5" if found.score > 5 else "below 2.5", "none"]
+    sizes = sorted({base.shape[1] for base in found.bases})
+    score = f"above {5 if found.score > 5 else 2.5}"
+    return [str(len(found.bases)), score, " or ".join(map(str, sizes))]
 
 
 def shuffled(columns: Float[Tensor, "n k"], seed: int) -> Float[Tensor, "n k"]:
@@ -111,6 +113,33 @@ def shuffled(columns: Float[Tensor, "n k"], seed: int) -> Float[Tensor, "n k"]:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a search for families in one span came to, in numbers.
+
+    Attributes:
+        found: Whether there are any.
+        n: Into how many the span was cut.
+        score: As in `entk_lib.Families`.
+        shared: Dimensions that each frequency shares with its family, of four.
+    """
+
+    found: bool
+    n: int
+    score: int | float
+    shared: Sequence[int | float]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every frequency shares at least three dimensions with its family."""
+        return min(self.shared) >= 3
+
+    @property
+    def mean(self) -> float:
+        """Mean over frequencies of the shared dimensions."""
+        return sum(self.shared) / len(self.shared)
+
+
+@dataclass(frozen=True)
 class Judged:
     """Families that were looked for in one span, and how well they match the waves.
 
@@ -123,14 +152,10 @@ class Judged:
     shared: Float[Tensor, " frequencies"]
 
     @property
-    def is_complete(self) -> bool:
-        """Whether every frequency shares at least three dimensions with its family."""
-        return bool((self.shared >= 3).all())
-
-    @property
-    def mean(self) -> float:
-        """Mean over frequencies of the shared dimensions."""
-        return float(self.shared.mean())
+    def verdict(self) -> Verdict:
+        """The same in numbers."""
+        n, score = len(self.found.bases), self.found.score
+        return Verdict(self.found.found, n, score, self.shared.tolist())
 
 
 def judge(
@@ -191,36 +216,37 @@ def over_seeds(
     return results
 
 
-def summary(state: str, rows: Sequence[Judged]) -> str:
-    """What was found over seeds, in a line, and for how many all frequencies were.
+def rows_of(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]]) -> list[list[str]]:
+    """What was found over seeds, a row for each eigenspace and state.
 
     Args:
-        state: One of ``STATES``.
-        rows: One a seed.
+        verdicts: By state and eigenspace, one a seed.
 
     Returns:
-        Two lines of text.
+        Eigenspace and state, in how many seeds families are found, their scores, in how
+        many seeds all frequencies are, and a bound on the mean shared dimensions.
     """
-    scores, means = [row.found.score for row in rows], [row.mean for row in rows]
-    passed = sum(row.found.found for row in rows)
-    complete = sum(row.is_complete for row in rows)
-    if state == "trained":
-        counts = sorted({len(row.found.bases) for row in rows if row.found.found})
-        worst = at_least(float(row.shared.min()) for row in rows)
-        more = (
-            f"smallest score {min(scores):.0f}, families {counts}, mean shared at "
-            f"least {at_least(means)} of 4, worst frequency {worst}"
-        )
-    else:
-        more = (
-            f"scores below 2: {max(scores) < 2}, with {N_FREQUENCIES} given mean shared "
-            f"at most {at_most(means)} of 4"
-        )
-    n = len(rows)
-    return (
-        f"families found in {passed} of {n} seeds, {more}\n"
-        f"    all {N_FREQUENCIES} frequencies in {complete} of {n} seeds"
-    )
+    rows = []
+    for name in SPACES:
+        for state in STATES:
+            group = verdicts[state][name]
+            n, scores = len(group), [one.score for one in group]
+            means = [one.mean for one in group]
+            looked_for = state == "trained"
+            rows.append(
+                [
+                    f"{name}, {state}",
+                    f"{sum(one.found for one in group)} of {n}",
+                    f"above {math.floor(min(scores))}"
+                    if looked_for
+                    else f"below {math.ceil(max(scores))}",
+                    f"{sum(one.is_complete for one in group)} of {n}",
+                    f"at least {at_least(means)}"
+                    if looked_for
+                    else f"at most {at_most(means)}",
+                ]
+            )
+    return rows
 
 
 @torch.no_grad()
@@ -263,6 +289,30 @@ class Halves:
     purity: list[float]
     used: list[float]
     shared: dict[str, list[float]]
+
+
+def rows_of_halves(found: Halves) -> list[list[str]]:
+    """What the halves hold, a row each.
+
+    Args:
+        found: Of some networks.
+
+    Returns:
+        What it is, and a bound over all families or all seeds.
+    """
+    n = len(found.purity)
+    return [
+        ["first: two dimensions of a, two of b", f"{found.two_each} of {n} families"],
+        ["first: main effect in a vector", f"at least {at_least(found.purity)}"],
+        [
+            "second: logits' energy in the readout's half",
+            f"at least {at_least(found.used)}",
+        ],
+        *(
+            [f"shared with waves of {name}", f"at least {at_least(shared)} of 28"]
+            for name, shared in found.shared.items()
+        ),
+    ]
 
 
 def halves(

@@ -22,14 +22,14 @@ from entk_book.studies import (
     transformer_claims,
 )
 from entk_book.studies.double_descent import SIZES
-from entk_book.studies.families_elsewhere import Coded, Voted
+from entk_book.studies.families_elsewhere import Coded, Vote, Voted
 from entk_book.studies.families_in_noise import CONTROLS, Control, Looked
 from entk_book.studies.grokking_onsets import Timing
 from entk_book.studies.modular_addition import LearningCurves
 from entk_book.studies.superposition import OverSeeds
 from entk_book.studies.transformer import EASY, HARD, Outcome
 from entk_book.studies.transformer_overlaps import ROWS, Separation
-from entk_book.studies.without_the_group import SPACES, Judged
+from entk_book.studies.without_the_group import SPACES, Verdict
 from entk_lib import Families, Spectrum
 
 # Stand-ins take the place of networks and of spectra.
@@ -317,7 +317,7 @@ def families(found):
 
 
 def judged(found=True, shared=3.9):
-    return Judged(families(found), torch.full((14,), shared))
+    return Verdict(found, 14, 3.0, [shared] * 14)
 
 
 SPANS = list(SPACES)
@@ -327,17 +327,19 @@ HALF = "half of the pairs"
 class TestFamilies:
     @staticmethod
     def good():
-        results = {
-            (state, name): [
-                judged(state == "trained", 3.9 if state == "trained" else 0.9)
-                for _ in range(10)
-            ]
+        verdicts = {
+            state: {
+                name: [
+                    judged(state == "trained", 3.9 if state == "trained" else 0.9)
+                    for _ in range(10)
+                ]
+                for name in SPACES
+            }
             for state in ("trained", "untrained", "shuffled")
-            for name in SPACES
         }
         coded = [Coded(families(False), families(True), 20, 18)]
         return {
-            "results": results,
+            "verdicts": verdicts,
             "controls": {
                 kind: Control([0.1], {n: [Looked(kind == HALF, 14, 3.1)] for n in SPACES})
                 for kind in CONTROLS
@@ -363,7 +365,7 @@ class TestFamilies:
 
     @staticmethod
     def voted(accuracy=0.96, modes=True, components=True, untrained=False):
-        found = (families(which) for which in (modes, components, untrained))
+        found = (Vote(which, 3.0) for which in (modes, components, untrained))
         return Voted(accuracy, 9.0, *found, torch.zeros(2, 2))
 
     def test_all_agree(self):
@@ -374,28 +376,27 @@ class TestFamilies:
         name = SPANS[row // 2]
         for n_bad, expected in ((1, []), (2, [row])):
             good = self.good()
-            some = torch.tensor([2.9] + [3.9] * 13)
-            bad = [Judged(families(True), some)] * n_bad
-            good["results"]["trained", name] = [judged()] * (10 - n_bad) + bad
+            bad = [Verdict(True, 14, 3.0, [2.9] + [3.9] * 13)] * n_bad
+            good["verdicts"]["trained"][name] = [judged()] * (10 - n_bad) + bad
             assert disagreeing(families_claims.claims(**good)) == expected
 
     @pytest.mark.parametrize("row", [0, 2])
     def test_families_that_are_not_found_do_not_count(self, row):
         good = self.good()
-        good["results"]["trained", SPANS[row // 2]][:2] = [judged(False)] * 2
+        good["verdicts"]["trained"][SPANS[row // 2]][:2] = [judged(False)] * 2
         assert disagreeing(families_claims.claims(**good)) == [row]
 
     @pytest.mark.parametrize("row", [1, 3])
     def test_a_seed_that_shares_too_little(self, row):
         good = self.good()
-        good["results"]["trained", SPANS[row // 2]][3] = judged(True, 3.5)
+        good["verdicts"]["trained"][SPANS[row // 2]][3] = judged(True, 3.5)
         assert disagreeing(families_claims.claims(**good)) == [row]
 
     @pytest.mark.parametrize("one", [judged(True, 0.5), judged(False, 1.1)])
     @pytest.mark.parametrize("state", ["untrained", "shuffled"])
     def test_one_null_that_passes(self, state, one):
         good = self.good()
-        good["results"][state, SPANS[0]][-1] = one
+        good["verdicts"][state][SPANS[0]][-1] = one
         assert disagreeing(families_claims.claims(**good)) == [4]
 
     def test_families_in_either_space_of_superposition_count(self):

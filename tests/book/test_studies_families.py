@@ -82,7 +82,7 @@ def test_planted_families_are_found_and_nulls_are_not(results):
             assert len(one.found.bases) == study.N_FREQUENCIES
             assert one.shared.tolist() == pytest.approx([4] * 14, abs=1e-3)
         else:
-            assert one.mean < 1
+            assert one.verdict.mean < 1
 
 
 def test_nulls_are_given_the_number_and_the_trained_are_not(adder, spaces, monkeypatch):
@@ -156,12 +156,11 @@ def test_controls_are_trained_as_they_are_called(monkeypatch):
     assert judged_with == [((841, 56), None)] * 6
     assert found["shuffled labels"].n_found("first") == 0
     assert found["half of the pairs"].n_found("second") == 1
-    assert "second: found in 1 of 1, families 3; mean shared at most 1.0 of 4" in str(
-        found["half of the pairs"]
-    )
+    told = found["half of the pairs"].rows()[1]
+    assert told == ["second", "1 of 1", "3", "at most 1.0"]
     none = in_noise.Looked(found=False, n=30, mean=0.3)
-    told = str(in_noise.Control([0.0, 0.0], {"first": [none, none]}))
-    assert told.endswith("first: found in 0 of 2; mean shared below 1 of 4")
+    told = in_noise.Control([0.0, 0.0], {"first": [none, none]}).rows()
+    assert told == [["first", "0 of 2", "none", "below 1"]]
 
 
 def test_the_stored_controls_are_those_of_the_study(monkeypatch):
@@ -256,10 +255,10 @@ def families(score, *, found, n=3):
 @pytest.mark.parametrize(
     ("score", "found", "text"),
     [
-        (7.0, True, "3 families, score above 5"),
-        (3.0, True, "3 families, score above 2.5"),
-        (1.0, False, "not found, score below 2.5"),
-        (6.0, False, "not found, score above 5"),
+        (7.0, True, ["3", "above 5", "4"]),
+        (3.0, True, ["3", "above 2.5", "4"]),
+        (1.0, False, ["none", "below 2.5", "none"]),
+        (6.0, False, ["none", "above 5", "none"]),
     ],
 )
 def test_scores_are_told_in_steps(score, found, text):
@@ -286,15 +285,14 @@ class TestFigures:
         assert torch.equal(torch.tensor(image.get_array().data), torch.eye(5))
 
     def test_every_seed_is_a_point_beside_both_nulls(self, ax):
-        results = {
-            (state, name): [
-                study.Judged(families(1, found=False), torch.full((2,), float(i + j)))
-            ]
-            * 2
+        verdicts = {
+            state: {
+                name: [study.Verdict(False, 3, 1, [i + j] * 14)] * 2
+                for j, name in enumerate(study.SPACES)
+            }
             for i, state in enumerate(study.STATES)
-            for j, name in enumerate(study.SPACES)
         }
-        figures.over_seeds(results, ax)
+        figures.over_seeds(verdicts, ax)
         points = [line for line in ax.lines if len(line.get_xdata()) == 2][:6]
         heights = [list(line.get_ydata()) for line in points if line.get_marker() != "None"]
         assert heights == [[0, 0], [1, 1], [1, 1], [2, 2], [2, 2], [3, 3]]
@@ -306,9 +304,7 @@ class TestFigures:
             elsewhere.Voted(
                 a,
                 9.0,
-                families(2 * a, found=False),
-                families(3 * a, found=False),
-                families(a, found=False),
+                *(elsewhere.Vote(False, score) for score in (2 * a, 3 * a, a)),
                 torch.zeros(2, 2),
             )
             for a in (0.2, 0.9)
@@ -338,9 +334,9 @@ class TestFigures:
     ],
 )
 def test_families_are_the_key_frequencies_one_by_one(shares, found, complete):
-    none = families(0.0, found=False)
+    none = elsewhere.Vote(False, 0.0)
     voted = elsewhere.Voted(
-        1.0, 9.0, none, families(3.0, found=found), none, torch.tensor(shares)
+        1.0, 9.0, none, elsewhere.Vote(found, 3.0), none, torch.tensor(shares)
     )
     assert voted.is_complete is complete
 

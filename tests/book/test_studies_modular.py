@@ -392,8 +392,8 @@ class TestWithoutTheGroup:
             span, families_in_noise.planted(0.9, 512, 0), planes
         )
         assert found.found.found
-        assert len(found.found.bases) == 14
-        assert found.is_complete
+        assert found.verdict.n == len(found.found.bases) == 14
+        assert found.verdict.is_complete
         noise = families_in_noise.planted(0.0, 512, 0)
         assert not without_the_group.judge(span, noise, planes).found.found
 
@@ -405,6 +405,7 @@ class TestWithoutTheGroup:
         no = without_the_group.judge(
             planes.flatten(1), families_in_noise.planted(0.0, 512, 0), planes
         )
+        yes, no = families_in_noise.looked(yes), families_in_noise.looked(no)
         found = families_in_noise.Recovery(
             (0.1, 0.5, 0.9), [[no, no], [yes, no], [yes, yes]]
         )
@@ -447,15 +448,22 @@ class TestWithoutTheGroup:
         assert used == pytest.approx(inside[0] / sum(inside))
         assert used >= 0.5
 
-    def test_a_summary_counts_seeds(self):
-        planes = without_the_group.true_waves()["first"]
-        yes = without_the_group.judge(
-            planes.flatten(1), families_in_noise.planted(0.9, 512, 0), planes
-        )
-        told = without_the_group.summary("trained", [yes, yes])
-        assert "families found in 2 of 2 seeds" in told
-        assert "families [14]" in told
-        assert told.endswith("all 14 frequencies in 2 of 2 seeds")
+    def test_rows_count_seeds_and_bound_what_is_shared(self):
+        yes = without_the_group.Verdict(True, 14, 6.2, [3.9] * 13 + [3.0])
+        less = without_the_group.Verdict(True, 14, 7.2, [3.9] * 13 + [2.9])
+        no = without_the_group.Verdict(False, 14, 1.2, [0.43] * 14)
+        verdicts = {
+            state: dict.fromkeys(
+                without_the_group.SPACES, [yes, less] if state == "trained" else [no, no]
+            )
+            for state in without_the_group.STATES
+        }
+        rows = without_the_group.rows_of(verdicts)
+        assert len(rows) == 6
+        told = ["first, trained", "2 of 2", "above 6", "1 of 2", "at least 3.8"]
+        assert rows[0] == told
+        told = ["second, shuffled", "0 of 2", "below 2", "0 of 2", "at most 0.5"]
+        assert rows[5] == told
 
 
 class TestSideBySide:

@@ -50,6 +50,9 @@ def _figure_problems(cell: nbformat.NotebookNode) -> list[str]:
         found.append("its figure has no caption")
     if not shown.get("figure", {}).get("name", "").startswith("fig-"):
         found.append("its figure has no name to refer to")
-    if not any(output.output_type == "stream" for output in cell.outputs):
+    if not any(
+        output.output_type == "stream" or "text/markdown" in output.get("data", {})
+        for output in cell.outputs
+    ):
         found.append("its figure stands without the numbers behind it")
     return found

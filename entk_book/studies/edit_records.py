@@ -159,6 +159,20 @@ class Table:
         """
         return [row for row in self.rows if row["kind"] == kind]
 
+    def presence(self, kind: str, place: str, families: Sequence[str]) -> list[float]:
+        """Shares of the energy that some families have in a place, over seeds.
+
+        Args:
+            kind: One of ``KINDS``.
+            place: ``"activations"``, ``"kernel"`` or ``"logits"``.
+            families: Of chapter 3.
+
+        Returns:
+            One number a family and seed.
+        """
+        rows = self.of(kind)
+        return [row["presence"][place][family] for family in families for row in rows]
+
     def spread(self, kind: str, function: str, share: float, what: int = 0) -> list[float]:
         """What edits of a function do, over seeds.
 

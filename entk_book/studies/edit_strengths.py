@@ -206,3 +206,28 @@ def told(
                 f"{span(test, 2)}, of the sums alone {span(one['alone'][:, at], 2)}"
             )
     return lines
+
+
+def rows(
+    changes: Mapping[str, Mapping[str, Tensor]], strengths: Sequence[int | float]
+) -> list[list[str]]:
+    """What all frequencies have in common, as rows of a table.
+
+    Args:
+        changes: As `as_tensors`.
+        strengths: Of ``STRENGTHS``.
+
+    Returns:
+        One row a change and strength: both in words; then ranges over the frequencies of
+        what is left of the wave, of what is left of the others, and of both accuracies.
+    """
+    found = []
+    for name, one in changes.items():
+        for strength in strengths:
+            at = STRENGTHS.index(strength)
+            own = one["left"][:, at]
+            chosen = torch.eye(len(own), dtype=torch.bool)
+            parts = (own[chosen], own[~chosen], *one["accuracies"][:, at].T)
+            told = [span(part, 2) for part in parts]
+            found.append([f"{name}: {strength:g}", *told])
+    return found

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 import entk_lib as entk
 from entk_book.stored import FRESH_SEEDS, SEEDS, records
 from entk_book.studies.edited_adders import length_of, put_in, take_out, wave_energies
-from entk_book.studies.spans import span
 from entk_book.studies.transformer import network, outcome
 from entk_lib.toys.models import ModularTransformer
 from entk_lib.toys.tasks import modular_addition
@@ -207,23 +206,6 @@ class Tensors:
             name: sum(v < BETTER_PART for v in self.of(what, name, value))
             for name in self.tensors
         }
-
-    def __str__(self) -> str:
-        """Lines of the chapter."""
-        lines = []
-        for name in self.tensors:
-            missing, off, length = (
-                span(self.of(WAVE, name, value), 2)
-                for value in ("missing", "off", "length")
-            )
-            lines.append(
-                f"{name}: missing {missing}, in the changed network {off}, length {length}"
-            )
-        for what in CHANGES[1:]:
-            least = {name: min(self.of(what, name)) for name in self.tensors}
-            best = min(least, key=lambda name: least[name])
-            lines.append(f"{what}: at least {least[best]:.2f} is missing ({best})")
-        return "\n".join(lines)
 
 
 def stored_tensors() -> Tensors:

@@ -398,14 +398,14 @@ def misses(network: nn.Module) -> list[str]:
     return lines
 
 
-def told(
+def row(
     heard: Heard,
     sound: str,
     block: str,
     kinds: Sequence[str] = KINDS,
     digits: int = 1,
     **options: str,
-) -> str:
+) -> list[str]:
     """What one block shares with some kinds of waves, over draws.
 
     Args:
@@ -417,10 +417,9 @@ def told(
         **options: As in `Heard.of`.
 
     Returns:
-        A part of a line.
+        Cells of a table, one a kind.
     """
-    parts = [f"{k} {span(heard.of(sound, block, k, **options), digits)}" for k in kinds]
-    return ", ".join(parts)
+    return [span(heard.of(sound, block, k, **options), digits) for k in kinds]
 
 
 def claims(heard: Heard) -> list[Claim]:

@@ -73,12 +73,6 @@ class Requests:
         """
         return [one[tones]["own"] for one in self.alone]
 
-    def __str__(self) -> str:
-        """A line a question, of the chapter; then the classifier's."""
-        lines = [f"{name}: asked {span(self.asked[name], 2)}" for name in self.asked]
-        parts = [f"{tones} {span(self.of(tones), 1)}" for tones in ("edited", "left out")]
-        return "\n".join([*lines, f"{ROWS[0]}, classifier alone: {', '.join(parts)}"])
-
 
 def requests(network: nn.Module, seeds: Sequence[int] = SEEDS) -> Requests:
     """All rows, with forward passes alone, and the edit of the classifier in one of them.

@@ -77,19 +77,6 @@ def rival(
     return {kind: [one[kind] for one in looks] for kind in (*KINDS, *INTERVALS)}
 
 
-def line(found: Mapping[str, Sequence[float]]) -> str:
-    """What is shared, as the chapter prints it.
-
-    Args:
-        found: By kind of waves and by interval, one number a seed.
-
-    Returns:
-        Text.
-    """
-    parts = [f"{kind} {span(found[kind], 1)}" for kind in KINDS]
-    return ", ".join(parts + [f"{name} {span(found[name], 2)}" for name in INTERVALS])
-
-
 def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
     """Block 6 of the large network on pure tones, as it is stored.
 
@@ -139,14 +126,6 @@ class Large:
             One number a seed.
         """
         return [one[kind] for one in self.table[what]]
-
-    def __str__(self) -> str:
-        """A line each, of the chapter."""
-        lines = [f"median error {span(self.table['errors'])} cents"]
-        for what in ("kernel", "activations", "rectified"):
-            found = {kind: self.of(what, kind) for kind in (*KINDS, *INTERVALS)}
-            lines.append(f"{what}: {line(found)}")
-        return "\n".join(lines)
 
 
 def stored_large() -> Large:

@@ -140,29 +140,6 @@ class Sounds:
         """
         return [one[what][kind] for one in self.table[sound]]
 
-    def __str__(self) -> str:
-        """Two lines a sound, of the chapter."""
-        lines = []
-        for sound in self.table:
-            circles = ", ".join(
-                f"{what} {span(self.of(sound, what, 'circle'), 1)}"
-                for what in ("block 6", "spectrum", "rectified", "side by side")
-            )
-            names = [n for n in self.table[sound][0]["told"] if n != "error"]
-            shares = {name: sum(self.of(sound, "told", name)) for name in names}
-            n = len(self.table[sound])
-            heard = ", ".join(
-                f"{name} {100 * share / n:.0f}"
-                for name, share in shares.items()
-                if share > 0.005 * n
-            )
-            error = span(self.of(sound, "told", "error"))
-            lines += [
-                f"{sound}: circle in {circles}",
-                f"  told (%): {heard}; median error {error} cents",
-            ]
-        return "\n".join(lines)
-
 
 def stored_sounds() -> Sounds:
     """The stored table.

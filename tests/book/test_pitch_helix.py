@@ -217,9 +217,6 @@ class TestCompressed:
         assert found["circle"][0] == pytest.approx(7.9, abs=0.1)
         assert found["two octaves"][0] == pytest.approx(0.20, abs=0.01)
         assert found["twelfth"][0] == pytest.approx(0.08, abs=0.01)
-        text = pitch_sizes.line(found)
-        assert text.startswith("line 6.5, circle 7.9, decoy 0.1")
-        assert text.endswith("two octaves 0.20")
 
 
 class TestPeriod:

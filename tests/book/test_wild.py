@@ -285,8 +285,8 @@ def heard_with(**changed):
 
 def test_lines_hold_what_was_heard(monkeypatch):
     heard = heard_with(parts={("trained", "pure tones", "kernel", "block 6", "decoy"): 1.5})
-    line = pitch.told(heard, "pure tones", "block 6", ("circle", "decoy"))
-    assert line == "circle 6.0, decoy 1.0 to 1.5"
+    cells = pitch.row(heard, "pure tones", "block 6", ("circle", "decoy"))
+    assert cells == ["6.0", "1.0 to 1.5"]
     off = torch.tensor([1.0, 3.0, 4.0, 300.0, 1201.0, 1210.0, 1890.0])
     monkeypatch.setattr(pitch, "errors", lambda network, sound: off)
     assert pitch.misses(PitchTracker())[0] == (

@@ -56,13 +56,13 @@ def drawn(name: str) -> str:
 
 
 def markdown(name: str) -> str:
-    """A chapter's picture and its caption, as they stand in the chapter.
+    """A picture and its caption, as they stand in a chapter.
 
     Args:
-        name: Of the chapter.
+        name: One of `entries`.
 
     Returns:
-        The cell's source.
+        The source of a cell, or a part of it.
     """
     words = entries()[name]
     image = f"![{words['alt']}](../book/_static/pictures/{name}.svg)"

@@ -7,6 +7,7 @@ or number would give a prediction away before it is made.
 """
 
 import argparse
+import base64
 import os
 import re
 import sys
@@ -26,6 +27,7 @@ _LINK = re.compile(
     r'|!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\((?P<target>[^()\s]+)(?:\s+"[^"]*")?\)',
     re.DOTALL,
 )
+_PICTURE = re.compile(r"!\[(?P<alt>[^\]]*)\]\((?P<file>[^():\s]+\.svg)\)")
 
 
 def student_version(root: Path, source: Path) -> nbformat.NotebookNode:
@@ -52,6 +54,7 @@ def student_version(root: Path, source: Path) -> nbformat.NotebookNode:
                 f"not get it, got the tags {cell.metadata.get('tags', [])}. Add 'solution'."
             )
         if cell.cell_type == "markdown":
+            _attach_pictures(cell, source)
             cell.source = _with_links(cell.source, root, source)
     # In Colab it would open the chapter with its solutions.
     colab = f"\n\n[Open this chapter in Colab]({address.read(root).colab(source.stem)})"
@@ -62,6 +65,17 @@ def student_version(root: Path, source: Path) -> nbformat.NotebookNode:
         f"it.\n{rest}"
     )
     return normalise.normalised(notebook)
+
+
+def _attach_pictures(cell: nbformat.NotebookNode, source: Path) -> None:
+    # A student's folder holds notebooks alone, so that their pictures travel in them.
+    def attached(match: re.Match[str]) -> str:
+        file = source.parent / match["file"]
+        content = base64.b64encode(file.read_bytes()).decode()
+        cell.setdefault("attachments", {})[file.name] = {"image/svg+xml": content}
+        return f"![{match['alt']}](attachment:{file.name})"
+
+    cell.source = _PICTURE.sub(attached, cell.source)
 
 
 def _with_links(text: str, root: Path, source: Path) -> str:

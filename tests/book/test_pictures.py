@@ -227,6 +227,15 @@ def test_a_chapter_that_shows_its_picture_says_what_is_listed(name):
         assert cell == notebook.cells[make_pictures.PLACE]
 
 
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_scheme_in_a_chapter_says_what_is_listed(name):
+    notebook = normalise.read(ROOT / "chapters" / f"{name}.ipynb")
+    for cell in notebook.cells:
+        for scheme in SCHEMES:
+            if f"pictures/{scheme}.svg" in cell.source:
+                assert make_pictures.markdown(scheme) in cell.source
+
+
 def test_the_picture_of_a_cell_is_a_file_beside_the_chapters():
     for name in CHAPTERS:
         path = re.search(r"\]\((\S+)\)", make_pictures.markdown(name))[1]

@@ -1,5 +1,6 @@
 """Student versions: everything but the solutions, and nothing is ever overwritten."""
 
+import base64
 import re
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 import address
+import make_pictures
 import normalise
 import student
 
@@ -59,10 +61,25 @@ def test_links_lead_to_files_that_are_there(written):
                 assert (path.parent / target).exists(), (path.name, target)
 
 
+def test_pictures_travel_in_the_notebooks(tmp_path):
+    root = copy_of_the_book(tmp_path)
+    path = root / "chapters" / "02_superposition.ipynb"
+    make_pictures.insert(path)
+    copy = student.student_version(root, path)
+    (cell,) = make_pictures.picture_cells(copy)
+    assert "](attachment:02_superposition.svg)" in cell.source
+    (picture,) = cell.attachments.values()
+    content = base64.b64decode(picture["image/svg+xml"])
+    assert content == (make_pictures.STORE / "02_superposition.svg").read_bytes()
+    nbformat.validate(copy)
+
+
 def copy_of_the_book(folder):
     for name in ("_toc.yml", "_config.yml", "pyproject.toml", "intro.md"):
         shutil.copy(ROOT / name, folder)
     (folder / "chapters").mkdir()
+    pictures = Path("book", "_static", "pictures")
+    shutil.copytree(ROOT / pictures, folder / pictures)
     for path in NOTEBOOKS:
         shutil.copy(path, folder / "chapters")
     return folder

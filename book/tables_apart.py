@@ -43,5 +43,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     Returns:
         What Sphinx wants to know of an extension.
     """
-    SphinxNbRenderer._render_nb_cell_code_outputs = render_outputs
+    SphinxNbRenderer._render_nb_cell_code_outputs = render_outputs  # pyright: ignore
     return {"parallel_read_safe": True}

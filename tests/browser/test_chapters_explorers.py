@@ -91,7 +91,7 @@ def test_the_steps_follow_keyboard_and_list(opened, untrained):
     shared = entk.subspace_overlap(untrained.eigenvectors[:, 57:113], family)
     assert f"sum {shared:.1f}" in status(box)
     move(page, "Grokking explorer", "step", 1, "End")
-    assert status(box).startswith("Step 500: accuracy 1.00 on the pairs trained on, 1.00")
+    assert status(box).startswith("Step 200: accuracy 1.00 on the pairs trained on, 1.00")
 
 
 def test_the_controls_show_what_is_stored(opened):

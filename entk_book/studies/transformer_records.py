@@ -154,7 +154,7 @@ class NineKernels:
         """One row of the published table.
 
         Args:
-            name: One of `entk_book.studies.transformer_overlaps.ROWS`.
+            name: One of ``entk_book.studies.transformer_overlaps.ROWS``.
             look: ``"trained"``, ``"untrained"``, ``"unused"`` or, for leading symmetric
                 waves in ``THREE`` tensors, ``GRAM`` or ``AVERAGE``.
 
@@ -181,7 +181,7 @@ class NineKernels:
 
         Args:
             layers: Of ``LAYERS``.
-            families: Of `entk_book.studies.transformer_overlaps.FAMILIES`.
+            families: Of ``entk_book.studies.transformer_overlaps.FAMILIES``.
 
         Returns:
             From 0 to 1.

@@ -234,17 +234,17 @@ class Control:
         """A row for each eigenspace.
 
         Returns:
-            Its name, in how many networks families are found, how many, and a bound on
-            the mean shared dimensions.
+            Its name, in how many networks families are found, with their number where that
+            is all of them, and a bound on the mean shared dimensions.
         """
         n, found = len(self.others), []
         for space, rows in self.looked.items():
             n_found = self.n_found(space)
             # How many clusters there are in a space without any hangs on last digits.
-            many = span([one.n for one in rows]) if n_found == n else "none"
+            many = f" ({span([one.n for one in rows])} families)" if n_found == n else ""
             shared = at_most(one.mean for one in rows)
             bound = "below 1" if shared < 1 else f"at most {shared}"
-            found.append([space, f"{n_found} of {n}", many, bound])
+            found.append([space, f"{n_found} of {n}{many}", bound])
         return found
 
 

@@ -157,10 +157,10 @@ def test_controls_are_trained_as_they_are_called(monkeypatch):
     assert found["shuffled labels"].n_found("first") == 0
     assert found["half of the pairs"].n_found("second") == 1
     told = found["half of the pairs"].rows()[1]
-    assert told == ["second", "1 of 1", "3", "at most 1.0"]
+    assert told == ["second", "1 of 1 (3 families)", "at most 1.0"]
     none = in_noise.Looked(found=False, n=30, mean=0.3)
     told = in_noise.Control([0.0, 0.0], {"first": [none, none]}).rows()
-    assert told == [["first", "0 of 2", "none", "below 1"]]
+    assert told == [["first", "0 of 2", "below 1"]]
 
 
 def test_the_stored_controls_are_those_of_the_study(monkeypatch):

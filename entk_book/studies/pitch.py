@@ -31,6 +31,7 @@ CHANCE = N_MODES * 2 * N_WAVES / N_TONES
 # Waves of the line, of the circle, and as fast as these but of no octave: as far from the
 # circle's as can be, and next to them.
 KINDS = ("line", "circle", "decoy", "beside")
+COLUMNS = ("line", "circle", ("decoy", "beside"))
 # Ratios of frequencies, as numbers of steps.
 INTERVALS = {"fifth": 14, "octave": 24, "twelfth": 38, "two octaves": 48}
 # Tones an octave apart share every second harmonic, or none of the odd ones; pure tones
@@ -402,7 +403,7 @@ def row(
     heard: Heard,
     sound: str,
     block: str,
-    kinds: Sequence[str] = KINDS,
+    kinds: Sequence[str | Sequence[str]] = COLUMNS,
     digits: int = 1,
     **options: str,
 ) -> list[str]:
@@ -412,14 +413,18 @@ def row(
         heard: All draws.
         sound: As in `Heard.of`.
         block: As in `Heard.of`.
-        kinds: Of waves, or intervals.
+        kinds: Of waves, or intervals; some of them together make one cell.
         digits: Decimals.
         **options: As in `Heard.of`.
 
     Returns:
         Cells of a table, one a kind.
     """
-    return [span(heard.of(sound, block, k, **options), digits) for k in kinds]
+    together = [(kind,) if isinstance(kind, str) else kind for kind in kinds]
+    return [
+        span([v for k in some for v in heard.of(sound, block, k, **options)], digits)
+        for some in together
+    ]
 
 
 def claims(heard: Heard) -> list[Claim]:

@@ -287,6 +287,8 @@ def test_lines_hold_what_was_heard(monkeypatch):
     heard = heard_with(parts={("trained", "pure tones", "kernel", "block 6", "decoy"): 1.5})
     cells = pitch.row(heard, "pure tones", "block 6", ("circle", "decoy"))
     assert cells == ["6.0", "1.0 to 1.5"]
+    kinds = ("circle", ("decoy", "beside"))
+    assert pitch.row(heard, "pure tones", "block 6", kinds) == ["6.0", "1.0 to 2.0"]
     off = torch.tensor([1.0, 3.0, 4.0, 300.0, 1201.0, 1210.0, 1890.0])
     monkeypatch.setattr(pitch, "errors", lambda network, sound: off)
     assert pitch.misses(PitchTracker())[0] == (

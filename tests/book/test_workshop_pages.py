@@ -53,8 +53,8 @@ def test_outputs_are_there_when_a_route_needs_them(route):
         assert bool(step.ready) == (step.part.cells > 0 and not step.part.minutes)
 
 
-def test_there_are_routes_of_three_lengths():
-    assert [route.minutes for route in ROUTES] == [45, 90, 180]
+def test_there_are_routes_of_four_lengths():
+    assert [route.minutes for route in ROUTES] == [45, 60, 90, 180]
 
 
 def notebook(*cells):

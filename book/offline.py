@@ -7,6 +7,7 @@ icons, and `book/maths.py` sets the formulas.
 
 import re
 import shutil
+import struct
 from pathlib import Path
 
 from sphinx.application import Sphinx
@@ -22,6 +23,7 @@ _ICON_SCRIPT = re.compile(r"<script[^>]*/fontawesome\.js[^>]*></script>\n?")
 _SEARCH = re.compile(
     r'<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>\n?'
 )
+_PICTURE = re.compile(r'<img [^>]*src="([^"]+\.png)"(?![^>]*width=)')
 _ICON = re.compile(r"\bfa-([a-z0-9-]+)")
 # Of the classes that start like icons: how they are drawn, and how large.
 _MANNERS = {"solid", "regular", "brands", "lg", "sm", "fw", "xs", "2x"}
@@ -68,6 +70,27 @@ def lighter(page: str, *, searches: bool = False) -> str:
     first, image, others = rest.partition("<img ")
     others = re.sub(r"<img (?!loading=)", '<img loading="lazy" ', others)
     return head + article + first + image + others
+
+
+def sized(page: str, folder: Path) -> str:
+    """A page that knows how large its pictures are before they are there.
+
+    Args:
+        page: HTML.
+        folder: Where it lies; the pictures are PNG files, named from there.
+
+    Returns:
+        HTML. Nothing moves when a picture that has waited comes.
+    """
+
+    def with_size(match: re.Match[str]) -> str:
+        path = folder / match[1]
+        if "width=" in match[0] or not path.is_file():
+            return match[0]
+        width, height = struct.unpack(">II", path.read_bytes()[16:24])
+        return f'{match[0]} width="{width}" height="{height}"'
+
+    return _PICTURE.sub(with_size, page)
 
 
 def missing_icons(page: str, styles: str) -> set[str]:
@@ -149,6 +172,7 @@ def _lighten(app: Sphinx, error: Exception | None) -> None:
     for path in out.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
         new = lighter(page, searches=path == out / "search.html")
+        new = sized(new, path.parent)
         missing |= missing_icons(new, styles)
         if new != page:
             path.write_text(new, encoding="utf-8")

@@ -8,6 +8,7 @@ from docutils import nodes
 from docutils.utils import new_document
 from sphinx.errors import ExtensionError
 
+import mathml
 import maths
 
 
@@ -70,6 +71,20 @@ def test_a_long_formula_in_the_text_may_be_broken_but_not_within_brackets():
     ]
     assert "<wbr>" not in one("a = b")
     assert one(r"a = b, \qquad c = d", display=True).count("<math") == 2
+
+
+def test_brackets_and_stops_stay_with_their_formula():
+    start = '<span class="math notranslate nohighlight">'
+    formula = f"{start}<math><mi>a</mi></math></span>"
+    long = f"{start}<math><mi>a</mi></math><wbr/><math><mi>b</mi></math></span>"
+    assert mathml.with_punctuation(f"so {formula} is") == f"so {formula} is"
+    written = mathml.with_punctuation(f"({formula}), {long}.")
+    assert written == (
+        f'{start}<span class="keep">(<math><mi>a</mi></math>),</span></span> '
+        f'{start}<span class="keep"><math><mi>a</mi></math></span><wbr/>'
+        '<span class="keep"><math><mi>b</mi></math>.</span></span>'
+    )
+    assert mathml.with_punctuation(written) == written
 
 
 def test_a_wrong_formula_stops_the_build_with_its_page():

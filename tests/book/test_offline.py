@@ -25,6 +25,14 @@ def test_every_figure_but_the_first_waits_once():
     assert offline.lighter(lighter) == lighter
 
 
+def test_pictures_say_how_large_they_are(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"0" * 16 + bytes([0, 0, 1, 4, 0, 0, 0, 7]) + b"0" * 9)
+    page = '<img alt="x" src="a.png"/><img src="a.png" width="5"/><img src="gone.png"/>'
+    written = offline.sized(page, tmp_path)
+    assert written == page.replace('src="a.png"/>', 'src="a.png" width="260" height="7"/>')
+    assert offline.sized(written, tmp_path) == written
+
+
 def test_an_icon_that_is_not_drawn_is_named():
     page = '<i class="fa-solid fa-bars fa-lg"></i><span class="x fas fa-rocket y"></span>'
     assert offline.missing_icons(page, ".fa-bars { }") == {"rocket"}

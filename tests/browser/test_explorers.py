@@ -162,7 +162,7 @@ def test_grokking_follows_keyboard_and_list(page):
     assert f"sum {shared:.1f}" in told
     move(page, where, "step", 1, "End")
     told = group(page, where).locator("p[role=status]").inner_text()
-    assert told.startswith("Step 150: accuracy 1.00 on the pairs trained on, 1.00 on")
+    assert told.startswith("Step 200: accuracy 1.00 on the pairs trained on, 1.00 on")
     group(page, where).get_by_label("training", exact=True).select_option("shuffled labels")
     told = group(page, where).locator("p[role=status]").inner_text()
     assert "accuracy 1.00 on the pairs trained on, 0.0" in told
@@ -257,7 +257,7 @@ def test_a_click_on_a_dial_moves_it(visit, width):
     opened.page.mouse.click(
         place["x"] + 0.9 * place["width"], place["y"] + place["height"] / 2
     )
-    assert int(box.locator(".value").inner_text()) > 120
+    assert int(box.locator(".value").inner_text()) > 100
     assert before != marks.inner_html()
 
 

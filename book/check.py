@@ -25,12 +25,14 @@ def problems(notebook: nbformat.NotebookNode) -> list[str]:
         found.append("not executed from top to bottom in a fresh kernel: make chapters")
     if not any(cell.outputs for cell in code):
         found.append("no outputs are stored: make chapters")
-    for cell in code:
+    for cell, following in zip(code, [*code[1:], None], strict=True):
         kinds = [output.output_type for output in cell.outputs]
         if "error" in kinds:
             found.append(f"{cell.id}: stores an error")
         if any("image/png" in output.get("data", {}) for output in cell.outputs):
-            found.extend(f"{cell.id}: {problem}" for problem in _figure_problems(cell))
+            found.extend(
+                f"{cell.id}: {problem}" for problem in _figure_problems(cell, following)
+            )
     try:
         if normalise.as_text(normalise.normalised(notebook)) != normalise.as_text(notebook):
             found.append("not normalised: make chapters")
@@ -41,7 +43,9 @@ def problems(notebook: nbformat.NotebookNode) -> list[str]:
     return found
 
 
-def _figure_problems(cell: nbformat.NotebookNode) -> list[str]:
+def _figure_problems(
+    cell: nbformat.NotebookNode, following: nbformat.NotebookNode | None
+) -> list[str]:
     found = []
     shown = cell.metadata.get("mystnb", {})
     if len(shown.get("image", {}).get("alt", "")) < 30:
@@ -50,9 +54,10 @@ def _figure_problems(cell: nbformat.NotebookNode) -> list[str]:
         found.append("its figure has no caption")
     if not shown.get("figure", {}).get("name", "").startswith("fig-"):
         found.append("its figure has no name to refer to")
-    if not any(
-        output.output_type == "stream" or "text/markdown" in output.get("data", {})
-        for output in cell.outputs
-    ):
+    # A table stands in the next cell: a figure's caption would go with it otherwise.
+    tabled = following is not None and any(
+        "text/markdown" in output.get("data", {}) for output in following.outputs
+    )
+    if not tabled and not any(output.output_type == "stream" for output in cell.outputs):
         found.append("its figure stands without the numbers behind it")
     return found

@@ -98,6 +98,20 @@ def test_a_damaged_chapter_is_noticed(damage, problem):
     assert any(problem in found for found in check.problems(notebook))
 
 
+@pytest.mark.parametrize("tabled", [True, False])
+def test_the_numbers_behind_a_figure_may_be_the_next_cell_s_table(tabled):
+    mystnb = {"figure": {"caption": "A.", "name": "fig-a"}, "image": {"alt": "a" * 30}}
+    picture = nbformat.v4.new_output("display_data", data={"image/png": ""})
+    kind = "text/markdown" if tabled else "text/plain"
+    numbers = nbformat.v4.new_output("display_data", data={kind: "1"})
+    cells = [
+        nbformat.v4.new_code_cell("plot", outputs=[picture], metadata={"mystnb": mystnb}),
+        nbformat.v4.new_code_cell("table", outputs=[numbers]),
+    ]
+    found = check.problems(nbformat.v4.new_notebook(cells=cells))
+    assert any("without the numbers" in problem for problem in found) is not tabled
+
+
 def with_widget(widget, layout):
     """A notebook that shows one widget, with random ids, and stores another unseen."""
     view = "application/vnd.jupyter.widget-view+json"

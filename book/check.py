@@ -54,9 +54,10 @@ def _figure_problems(
         found.append("its figure has no caption")
     if not shown.get("figure", {}).get("name", "").startswith("fig-"):
         found.append("its figure has no name to refer to")
-    # A table stands in the next cell: a figure's caption would go with it otherwise.
-    tabled = following is not None and any(
-        "text/markdown" in output.get("data", {}) for output in following.outputs
+    # A table counts, in the same cell or in the next.
+    near = [cell] if following is None else [cell, following]
+    tabled = any(
+        "text/markdown" in output.get("data", {}) for one in near for output in one.outputs
     )
     if not tabled and not any(output.output_type == "stream" for output in cell.outputs):
         found.append("its figure stands without the numbers behind it")

@@ -30,6 +30,7 @@ PAGES = {"routes": "reference/workshop.md", "answers": "reference/instructor_not
 _OPEN, _CLOSE = "<!-- {}: made by book/workshop_pages.py -->", "<!-- /{} -->"
 _WORDS_A_MINUTE = 120
 _MINUTES_A_CELL = 0.75  # of some ten lines, its output included
+_FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
 _EXERCISE = re.compile(r"\*\*Exercise (\w+\.\d)\. (.+?)\*\* \(\*(\w+) · (\d+) minutes")
 
 
@@ -39,7 +40,7 @@ class Part:
 
     Attributes:
         title: Its heading.
-        words: Of its prose.
+        words: Of its prose, without folded blocks, which a workshop leaves closed.
         cells: Code cells, without those that are hidden.
         minutes: What an exercise states; 0 for a section.
         check: The exercise's check, where it has one.
@@ -89,7 +90,7 @@ def chapter(notebook: nbformat.NotebookNode) -> Chapter:
             if "exercise" in tags:
                 part.check = _check(cell.source, notebook)
             continue
-        for line in cell.source.splitlines():
+        for line in _FOLDED.sub("", cell.source).splitlines():
             if line.startswith("# "):
                 part.title = found.title = line[2:]
             elif line.startswith("## "):

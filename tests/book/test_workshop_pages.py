@@ -72,6 +72,7 @@ def test_a_chapter_is_taken_apart_where_its_headings_stand():
             ("code", "install()", "colab"),
             ("code", "from entk_book.exercises import tangent_kernel as exercises"),
             ("markdown", "four five\n\n## Second\n\nsix"),
+            ("markdown", "<details><summary>More</summary>\n\nfolded\n\n</details>"),
             ("code", "1"),
             ("code", "2"),
             ("markdown", "**Exercise 1.1. Count** (*easy · 2 minutes · code*)\n\nseven"),

@@ -39,7 +39,7 @@ class Part:
 
     Attributes:
         title: Its heading.
-        words: Of its prose.
+        words: Of its prose, without what is folded.
         cells: Code cells, without those that are hidden.
         minutes: What an exercise states; 0 for a section.
         check: The exercise's check, where it has one.
@@ -89,7 +89,9 @@ def chapter(notebook: nbformat.NotebookNode) -> Chapter:
             if "exercise" in tags:
                 part.check = _check(cell.source, notebook)
             continue
-        for line in cell.source.splitlines():
+        # What is folded is not read in a workshop.
+        open_text = re.sub(r"<details>.*?</details>", "", cell.source, flags=re.DOTALL)
+        for line in open_text.splitlines():
             if line.startswith("# "):
                 part.title = found.title = line[2:]
             elif line.startswith("## "):

@@ -71,7 +71,11 @@ def test_a_chapter_is_taken_apart_where_its_headings_stand():
             ("markdown", "# Title\n\none two three"),
             ("code", "install()", "colab"),
             ("code", "from entk_book.exercises import tangent_kernel as exercises"),
-            ("markdown", "four five\n\n## Second\n\nsix"),
+            (
+                "markdown",
+                "four five\n\n## Second\n\nsix\n\n<details><summary>Why?</summary>\n\n"
+                "not\nread\n\n</details>",
+            ),
             ("code", "1"),
             ("code", "2"),
             ("markdown", "**Exercise 1.1. Count** (*easy · 2 minutes · code*)\n\nseven"),

@@ -65,7 +65,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     return Table(head, texts)
 
 
-def across(values: Iterable[float], pattern: str = "") -> str:
+def across(values: Iterable[int | float], pattern: str = "") -> str:
     """The smallest to the largest of some numbers, or the one that all of them are.
 
     Args:

@@ -258,20 +258,20 @@ def claims(ladder: Ladder) -> list[Claim]:
             ahead,
         ),
         row(
-            "and with 60 %",
+            "the tail dimension warns of grokking with 60 % of the pairs",
             f"ahead in {fewer[0]} of {fewer[1]} networks",
             in_most(*fewer),
             ahead,
         ),
         row(
-            "its threshold carries from one modulus to the other",
+            "the tail's threshold carries from one modulus to the other",
             f"ahead in {n_carried} of {most[1]} networks, false alarms {n_alarms} of "
             f"{n_controls}",
             in_most(n_carried, most[1]) and n_alarms == 0,
             "with 70 % of the pairs, ahead in most, no alarm",
         ),
         row(
-            "it warns more often than the tail of inputs and activations side by side",
+            "the kernel's tail warns more often than that of inputs and activations",
             f"with 60 to 70 %, ahead in {kernel} of {total} networks against {rival}",
             kernel > rival,
             "in more networks",
@@ -280,6 +280,6 @@ def claims(ladder: Ladder) -> list[Claim]:
             "a sum overlap beyond that of 30 % of the pairs means that a network learns",
             f"beyond in {fired[0]} of {fired[1]} networks with 35 or 40 % that never do",
             in_most(fired[1] - fired[0], fired[1]),
-            "not beyond in most of those that stay at chance for 1,000 steps",
+            "most networks that never pass 10 % stay below the threshold",
         ),
     ]

@@ -317,7 +317,7 @@ def claims(
         Claim(
             "all training pairs known",
             "by step 50",
-            f"at steps {span(memorised)}",
+            f"at step {collapsed_span(memorised)}",
             max(memorised) <= 50,
             public,
             "every seed",
@@ -325,7 +325,7 @@ def claims(
         Claim(
             "test accuracy passes 50 %",
             "steps 80 to 90",
-            f"steps {span(half)}",
+            f"at step {collapsed_span(half)}",
             in_most(sum(80 <= t <= 90 for t in half), n_seeds),
             public,
             "most seeds",
@@ -333,7 +333,7 @@ def claims(
         Claim(
             "test accuracy passes 95 %",
             "steps 100 to 110",
-            f"steps {span(learned)}",
+            f"at step {collapsed_span(learned)}",
             in_most(sum(100 <= t <= 110 for t in learned), n_seeds),
             public,
             "most seeds",
@@ -372,9 +372,9 @@ def claims(
             "95 % prediction interval",
         ),
         Claim(
-            "the first 56 modes are waves of a and b",
+            "modes 1 to 56 are waves of a and b",
             "all",
-            f"{span(of_a_and_b, 0)} of 56 dimensions",
+            f"{collapsed_span(of_a_and_b)} of 56 dimensions",
             float(of_a_and_b.min()) > 54,
             "Lin 2025",
             "every seed above 54",

@@ -151,12 +151,12 @@ def claims(fresh: Mapping[str, Rival]) -> list[Claim]:
             "every fresh seed",
         ),
         Claim(
-            "both cliffs take a kernel",
+            "seeing both cliffs takes a kernel",
             "not published",
             f"inputs and activations side by side have both in {of_rival} of {n} "
             f"fresh seeds, the kernel in {of_kernel}",
             of_rival < of_kernel,
             "new here",
-            "fewer without a derivative",
+            "both in fewer seeds side by side than in the kernel",
         ),
     ]

@@ -13,14 +13,16 @@ CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]_*.ipynb"))
 WORDS = 2_500  # outside folded blocks
 LINES = 3  # printed by a cell that shows no table
 TAKEN, LEFT = "## To take away", "## What would change our mind"
+# What is folded, and pictures with their captions.
 _FOLDED = re.compile(r"<details>.*?</details>", re.DOTALL)
+_PICTURE = re.compile(r"!\[[^]]*\]\([^)]*\)(?:\n\n\*[^*]+\*)?")
 _READER_S = {"exercise", "solution", "colab"}
 
 
 def prose(notebook):
-    """The text that everybody reads, without what is folded."""
+    """The text that everybody reads, without what is folded and without pictures."""
     cells = [c.source for c in notebook.cells if c.cell_type == "markdown"]
-    return _FOLDED.sub("", "\n\n".join(cells))
+    return _PICTURE.sub("", _FOLDED.sub("", "\n\n".join(cells)))
 
 
 def shown(cell):
@@ -100,6 +102,8 @@ def test_what_is_too_much_or_missing_is_noticed(damaged, problem):
 def test_what_is_folded_or_the_reader_s_own_does_not_count():
     folded = f"<details><summary>More</summary>\n\n{'word ' * 3_000}\n\n</details>"
     assert problems(chapter(text=folded)) == []
+    picture = f"![{'word ' * 3_000}](a.svg)\n\n*A caption.*"
+    assert problems(chapter(text=picture)) == []
     assert problems(chapter(printed(9), tags=["solution"])) == []
     assert problems(chapter(printed(3))) == []
     assert problems(chapter(TABLE)) == []

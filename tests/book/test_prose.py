@@ -10,7 +10,7 @@ import normalise
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]_*.ipynb"))
-WORDS = 2_500  # outside folded blocks
+WORDS = 2_500  # of reading: before the exercises, outside folded blocks
 LINES = 3  # printed by a cell that shows no table
 TAKEN, LEFT = "## To take away", "## What would change our mind"
 # What is folded, and pictures with their captions.
@@ -20,9 +20,10 @@ _READER_S = {"exercise", "solution", "colab"}
 
 
 def prose(notebook):
-    """The text that everybody reads, without what is folded and without pictures."""
+    """The text that everybody reads: nothing folded, no pictures, no exercises."""
     cells = [c.source for c in notebook.cells if c.cell_type == "markdown"]
-    return _PICTURE.sub("", _FOLDED.sub("", "\n\n".join(cells)))
+    text = _PICTURE.sub("", _FOLDED.sub("", "\n\n".join(cells)))
+    return text.partition("\n## Exercises")[0]
 
 
 def shown(cell):

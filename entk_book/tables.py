@@ -42,7 +42,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
     Raises:
         ValueError: If there is no row, if a row has more or fewer cells than there are
-            columns, or if a cell has a ``|`` or more than one line.
+            columns, if a column has no head, or if a cell is not one line without ``|``.
 
     Example:
         >>> table(["regime", "found"], [["dense", 50], ["sparse", across([20, 22, 21])]])
@@ -54,6 +54,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     texts = tuple(tuple(map(str, row)) for row in rows)
     if not texts:
         raise ValueError("a table must have at least one row, got none.")
+    if not all(head):
+        raise ValueError(f"each column must have a head, for who hears it, got {head}.")
     for line in (head, *texts):
         if len(line) != len(head):
             raise ValueError(

@@ -12,7 +12,9 @@ import source_links
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "chapters").glob("[01][0-9]_*.ipynb"))
-PAGE = (ROOT / "reference" / "book_package.md").read_text()
+PAGE = "\n".join(
+    path.read_text() for path in sorted((ROOT / "reference").glob("book_package*.md"))
+)
 
 
 def test_studies_and_figures_lead_to_their_source_and_nothing_else_is_touched():

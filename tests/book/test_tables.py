@@ -40,3 +40,8 @@ def test_a_spread_is_written_once_where_both_ends_read_alike():
     assert across(iter([3, 1, 2])) == "1 to 3"
     with pytest.raises(ValueError, match="at least one number"):
         across([])
+
+
+def test_a_column_without_a_head_is_refused():
+    with pytest.raises(ValueError, match="must have a head"):
+        table(["", "found"], [["dense", 50]])

@@ -15,7 +15,7 @@ _SOURCES = Path(laboratory.__file__).parent / "static"
 
 def _write(app: Sphinx, *_: object) -> list[str]:
     """Write the files, before Sphinx signs their addresses; whether the page is old."""
-    if app.builder.format != "html":
+    if app.builder.name != "html":  # on paper stands the picture
         return []
     folder = Path(app.outdir) / "_static"
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def _write(app: Sphinx, *_: object) -> list[str]:
 
 
 def _add(app: Sphinx, page: str, *_: object) -> None:
-    if page == app.config.root_doc:
+    if page == app.config.root_doc and app.builder.name == "html":
         app.add_js_file("laboratory.js", loading_method="defer")
         app.add_css_file("laboratory.css")
 

@@ -50,7 +50,7 @@ def for_pages(mathml: str, tex: str, display: bool) -> str:
         if element.tag == "mtable":
             _align_columns(element)
     parts = _cut_at_gaps(math) if display else _cut(math)
-    return "<wbr>".join(ET.tostring(part, encoding="unicode") for part in parts)
+    return "<wbr/>".join(ET.tostring(part, encoding="unicode") for part in parts)
 
 
 def _kept(match: re.Match[str]) -> str:

@@ -93,7 +93,7 @@ def with_named_folds(page: str) -> str:
 
 
 def _write(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.format != "html":
+    if error is not None or app.builder.name != "html":
         return
     out = Path(app.outdir)
     try:

@@ -148,7 +148,7 @@ def _words(out: Path) -> set[str]:
 
 
 def _lighten(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.format != "html":
+    if error is not None or app.builder.name != "html":
         return
     out = Path(app.outdir)
     static = out / "_static"

@@ -42,7 +42,10 @@ _FLAGS = (
 _STYLE = """
 span[id^="document-"] + section { break-before: page; }
 .headerlink, .copybtn, button, .launch-buttons { display: none !important; }
-.bd-article { font-size: 10pt; }
+.bd-article, .bd-article p, .bd-article li, .bd-article details { font-size: 10pt !important; }
+.bd-article section > :last-child { margin-bottom: 0 !important; }
+/* Plumbing is for the screen. */
+.tag_hide-input > details { display: none; }
 img, figure, .MathJax, math, tr { break-inside: avoid; }
 .bd-article table { display: table !important; overflow: visible !important; }
 .bd-article table:has(tr:nth-child(9)) { break-inside: auto !important; }
@@ -88,7 +91,8 @@ def build(root: Path = ROOT) -> list[Path]:
         subprocess.CalledProcessError: If Sphinx fails.
     """
     target, work = root / "_build" / "paper", root / "_build" / "for_paper"
-    shutil.rmtree(target, ignore_errors=True)
+    for old in (target, work):  # an earlier page would stay as it was
+        shutil.rmtree(old, ignore_errors=True)
     target.mkdir(parents=True)
     work.mkdir(parents=True, exist_ok=True)
     toc = work / "_toc.yml"

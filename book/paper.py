@@ -42,7 +42,7 @@ _FLAGS = (
 _STYLE = """
 span[id^="document-"] + section { break-before: page; }
 .headerlink, .copybtn, button, .launch-buttons { display: none !important; }
-.bd-article, .bd-article p, .bd-article li, .bd-article details { font-size: 10pt !important; }
+.bd-article, .bd-article :is(p, li, details) { font-size: 10pt !important; }
 .bd-article section > :last-child { margin-bottom: 0 !important; }
 /* Plumbing is for the screen. */
 .tag_hide-input > details { display: none; }

@@ -116,9 +116,8 @@ class TestScores:
         known = torch.eye(8).double()[drawn.words]
         found = words.told_by(sample_scores.principal_components(known, 7), drawn)
         found.pop("motion")  # it stands in the word
-        assert list(found.values()) == pytest.approx(
-            [0.5] * 3, abs=0.001
-        )  # ties, to rounding
+        # Ties, which rounding breaks one way or the other.
+        assert list(found.values()) == pytest.approx([0.5] * 3, abs=0.01)
 
     def test_rare_facts_and_bad_numbers_are_refused(self):
         numbers, fact = torch.randn(30, 2).double(), torch.zeros(30, dtype=torch.bool)

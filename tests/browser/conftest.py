@@ -98,9 +98,14 @@ class Visit:
         self.outside, self.problems, self.files = [], [], set()
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("requestfailed", lambda r: self.problems.append(f"failed: {r.url}"))
+        self.page.on("requestfailed", self._failed)
         self.page.route("**/*", self._request)
         self.page.goto(path.as_uri(), wait_until="domcontentloaded")
+
+    def _failed(self, request):
+        # What is left unfinished by a click on a link is no failure.
+        if request.failure != "net::ERR_ABORTED":
+            self.problems.append(f"failed: {request.url}")
 
     def _console(self, message):
         if message.type == "error":

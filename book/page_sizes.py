@@ -6,12 +6,13 @@ For each page: megabytes before compression that a reader loads at once, and wit
 figure of the page; its height in pixels, code and evidence folded, on a laptop and a phone.
 """
 
-import shutil
 import sys
 from pathlib import Path
 
 import yaml
 from playwright.sync_api import Browser, sync_playwright
+
+import paper
 
 ROOT = Path(__file__).parent.parent
 WIDTHS = (1280, 390)
@@ -58,14 +59,12 @@ def sizes(browser: Browser, path: Path) -> tuple[float, float, list[int]]:
 def main() -> None:
     """Print a line for each page."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "_build" / "html").resolve()
-    names = ("chromium", "chromium-browser", "google-chrome")
-    chromium = next((found for name in names if (found := shutil.which(name))), None)
-    if chromium is None:
-        sys.exit("pages are measured in Chromium, got none. Run apt-get install chromium.")
     heads = ("MB at once", "MB in all", *(f"px at {width}" for width in WIDTHS))
     print(f"{'page':36}", *(f"{head:>11}" for head in heads))
     with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = running.chromium.launch(
+            executable_path=paper.chromium(), args=["--no-sandbox"]
+        )
         for name in pages():
             at_once, in_all, heights = sizes(browser, folder / name)
             tall = " ".join(f"{height:11,}" for height in heights)

@@ -134,7 +134,7 @@ def chromium() -> str:
         if found := shutil.which(name):
             return found
     raise FileNotFoundError(
-        f"printing needs one of {', '.join(_BROWSERS)}, found none. Install Chromium."
+        f"this needs one of {', '.join(_BROWSERS)}, found none. Install Chromium."
     )
 
 

@@ -103,8 +103,9 @@ class Visit:
         self.page.goto(path.as_uri(), wait_until="domcontentloaded")
 
     def _failed(self, request):
-        # What is left unfinished by a click on a link is no failure.
-        if request.failure != "net::ERR_ABORTED":
+        # The page's icon is asked for last, and left unfinished by a click on a link.
+        icon = "/_static/favicon." in request.url
+        if not (icon and request.failure == "net::ERR_ABORTED"):
             self.problems.append(f"failed: {request.url}")
 
     def _console(self, message):

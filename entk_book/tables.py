@@ -45,7 +45,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
             columns, if a column has no head, or if a cell is not one line without ``|``.
 
     Example:
-        >>> table(["regime", "found"], [["dense", 50], ["sparse", across([20, 22, 21])]])
+        >>> table(["regime", "found"], [["dense", 50], ["sparse", "20 to 22"]])
         regime | found
         dense | 50
         sparse | 20 to 22
@@ -65,30 +65,6 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
             if "|" in text or "\n" in text:
                 raise ValueError(f"a cell must be one line without '|', got {text!r}.")
     return Table(head, texts)
-
-
-def across(values: Iterable[int | float], pattern: str = "") -> str:
-    """The smallest to the largest of some numbers, or the one that all of them are.
-
-    Args:
-        values: For instance one for each seed.
-        pattern: How a number is written, as in a format string: ``".1f"``.
-
-    Returns:
-        A text such as ``20 to 22``.
-
-    Raises:
-        ValueError: If there are no values.
-
-    Example:
-        >>> across([0.91, 0.98], ".2f"), across([5, 5])
-        ('0.91 to 0.98', '5')
-    """
-    every = list(values)
-    if not every:
-        raise ValueError("values must hold at least one number, got none.")
-    low, high = format(min(every), pattern), format(max(every), pattern)
-    return low if low == high else f"{low} to {high}"
 
 
 def _is_number(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from entk_book.tables import across, table
+from entk_book.tables import table
 
 
 def test_numbers_stand_on_the_right_and_words_on_the_left():
@@ -33,13 +33,6 @@ def test_a_column_with_one_word_is_no_column_of_numbers():
 def test_what_breaks_a_table_is_refused(rows, problem):
     with pytest.raises(ValueError, match=problem):
         table(["one", "two"], rows)
-
-
-def test_a_spread_is_written_once_where_both_ends_read_alike():
-    assert across([0.911, 0.914], ".2f") == "0.91"
-    assert across(iter([3, 1, 2])) == "1 to 3"
-    with pytest.raises(ValueError, match="at least one number"):
-        across([])
 
 
 def test_a_column_without_a_head_is_refused():

@@ -16,7 +16,8 @@ COVERED = """() => {
     const found = [];
     const walk = document.createTreeWalker(article, NodeFilter.SHOW_TEXT);
     for (let text; (text = walk.nextNode());) {
-        if (!text.data.trim() || text.parentElement.closest('summary, .headerlink, mtable')) continue;
+        if (!text.data.trim()) continue;
+        if (text.parentElement.closest('summary, .headerlink')) continue;
         if (!text.parentElement.checkVisibility()) continue;
         const range = document.createRange();
         range.selectNodeContents(text);
@@ -101,3 +102,12 @@ def test_no_figure_is_taller_than_its_labels_ask_for(visit):
             height = image.bounding_box() and image.bounding_box()["height"]
             drawn = int(image.get_attribute("height"))
             assert (height or 0) <= max(421, 0.67 * drawn), image.get_attribute("alt")
+
+
+def test_a_wide_screen_has_the_caption_beside_its_figure(visit):
+    page = visit("chapters/06_transformer.html", width=1600).settle().page
+    image = page.locator("#fig-mirrors img").bounding_box()
+    caption = page.locator("#fig-mirrors figcaption").bounding_box()
+    assert caption["x"] >= image["x"] + image["width"]
+    assert image["y"] < caption["y"] + caption["height"] <= image["y"] + image["height"] + 1
+    assert page.evaluate("document.scrollingElement.scrollWidth") <= 1600

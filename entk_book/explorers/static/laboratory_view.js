@@ -149,7 +149,7 @@ class Spectrum extends Picture {
       // One eigenvector may be the best for two features: then it does not part them.
       const own = features.flatMap((f, i) => (f.found && f.rank === k ? [i] : []));
       if (!own.length) dot("plain", 3, 0);
-      own.forEach((i, above) => dot(`f${i} found`, size > 30 ? 4.5 : 8, above * (size > 30 ? 8 : 14), String(i + 1)));
+      own.forEach((i, above) => dot(`f${i} found`, size > 30 ? 4.5 : 8, above * (size > 30 ? 8 : 18), String(i + 1)));
     });
     if (!values.length) element(this.svg, "text", { x: place(width / 2), y: place(height / 2), "text-anchor": "middle" }, "no eigenvalue above zero");
   }

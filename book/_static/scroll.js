@@ -5,7 +5,7 @@
 
   function look(box) {
     const hidden = box.scrollWidth - box.clientWidth;
-    box.classList.toggle("more-right", hidden - box.scrollLeft > 4);
+    box.classList.toggle("more-right", hidden - box.scrollLeft > 8);
     if (!box.matches(".entk-wide")) return; // the theme's script does the others
     if (hidden > 4) {
       Object.assign(box, { tabIndex: 0, role: "group", ariaLabel: "Figure, scrolls sideways" });

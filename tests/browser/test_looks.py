@@ -111,3 +111,10 @@ def test_a_wide_screen_has_the_caption_beside_its_figure(visit):
     assert caption["x"] >= image["x"] + image["width"]
     assert image["y"] < caption["y"] + caption["height"] <= image["y"] + image["height"] + 1
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 1600
+
+
+def test_figures_far_down_wait_on_a_phone(visit):
+    page = visit(CHAPTERS[0], width=PHONE).settle().page
+    page.wait_for_timeout(3000)
+    last = page.locator("article figure img").last
+    assert last.evaluate("(image) => image.naturalWidth") == 0

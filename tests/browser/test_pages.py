@@ -269,6 +269,9 @@ def test_a_chapter_prints(visit, tmp_path):
     import pypdf
 
     opened = visit("chapters/01_tangent_kernel.html").settle()
+    opened.page.wait_for_function(
+        "[...document.images].every((image) => image.complete && image.naturalWidth)"
+    )
     path = tmp_path / "chapter.pdf"
     opened.page.pdf(path=path, format="A4")
     pages = pypdf.PdfReader(path).pages

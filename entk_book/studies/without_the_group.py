@@ -223,8 +223,8 @@ def rows_of(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]]) -> list[lis
         verdicts: By state and eigenspace, one a seed.
 
     Returns:
-        Eigenspace and state, in how many seeds families are found, their scores, and a
-        bound on the mean shared dimensions.
+        Eigenspace and state, in how many seeds families are found, their scores, in how
+        many all frequencies are recovered, and a bound on the mean shared dimensions.
     """
     rows = []
     for name in SPACES:
@@ -240,6 +240,7 @@ def rows_of(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]]) -> list[lis
                     f"above {math.floor(min(scores))}"
                     if looked_for
                     else f"below {math.ceil(max(scores))}",
+                    f"{sum(one.is_complete for one in group)} of {n}",
                     f"at least {at_least(means)}"
                     if looked_for
                     else f"at most {at_most(means)}",

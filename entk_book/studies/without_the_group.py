@@ -81,20 +81,20 @@ def neurons(
     return {"first": preactivations, "second": preactivations.square()}
 
 
-def told(found: Families) -> list[str]:
+def told(found: Families) -> str:
     """Whether families were found; the score in steps, as last digits do not matter.
 
     Args:
         found: What `entk_lib.find_families` returned.
 
     Returns:
-        The number of families, the score, and the dimensions of one.
+        The number of families with the dimensions of one, and the score.
     """
     if not found.found:
-        return ["none", "above 5" if found.score > 5 else "below 2.5", "none"]
-    sizes = sorted({base.shape[1] for base in found.bases})
+        return f"none, score {'above 5' if found.score > 5 else 'below 2.5'}"
+    sizes = " or ".join(map(str, sorted({base.shape[1] for base in found.bases})))
     score = f"above {5 if found.score > 5 else 2.5}"
-    return [str(len(found.bases)), score, " or ".join(map(str, sizes))]
+    return f"{len(found.bases)} of {sizes} dimensions, score {score}"
 
 
 def shuffled(columns: Float[Tensor, "n k"], seed: int) -> Float[Tensor, "n k"]:

@@ -255,10 +255,10 @@ def families(score, *, found, n=3):
 @pytest.mark.parametrize(
     ("score", "found", "text"),
     [
-        (7.0, True, ["3", "above 5", "4"]),
-        (3.0, True, ["3", "above 2.5", "4"]),
-        (1.0, False, ["none", "below 2.5", "none"]),
-        (6.0, False, ["none", "above 5", "none"]),
+        (7.0, True, "3 of 4 dimensions, score above 5"),
+        (3.0, True, "3 of 4 dimensions, score above 2.5"),
+        (1.0, False, "none, score below 2.5"),
+        (6.0, False, "none, score above 5"),
     ],
 )
 def test_scores_are_told_in_steps(score, found, text):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage

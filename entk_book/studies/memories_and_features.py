@@ -93,8 +93,7 @@ def in_whole_kernel(
     """
     whole = entk.factor_spectrum(jacobians(network, probe)["whole"], k=max(counts))
     return [
-        _share_of_longest(network, probe, whole.eigenvectors[:, :count])
-        for count in counts
+        _share_of_longest(network, probe, whole.eigenvectors[:, :count]) for count in counts
     ]
 
 

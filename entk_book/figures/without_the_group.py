@@ -2,21 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from torch import Tensor
 
 from entk_book.studies.families_elsewhere import Voted
-from entk_book.studies.without_the_group import SPACES, STATES, Verdict
 from entk_lib import Families, plotting
-
-_STATES = {
-    "trained": (plotting.BLUE, "o"),
-    "untrained": (plotting.ORANGE, "^"),
-    "shuffled": (plotting.GREEN, "s"),
-}
 
 
 def frequency_axis(title: str, ax: Axes) -> Axes:
@@ -73,32 +65,6 @@ def families(shared: Float[Tensor, "families frequencies"], ax: Axes) -> AxesIma
     ax.grid(visible=False)
     ax.set_yticks([])
     return image
-
-
-def over_seeds(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]], ax: Axes) -> Axes:
-    """Mean shared dimensions of every seed, trained beside both nulls.
-
-    Args:
-        verdicts: By state and eigenspace, one a seed.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    for i, state in enumerate(STATES):
-        color, marker = _STATES[state]
-        for j, name in enumerate(SPACES):
-            means = [one.mean for one in verdicts[state][name]]
-            place = 4 * j + i + 0.05 * torch.arange(len(means))
-            label = state if j == 0 else None
-            ax.plot(place, means, marker, color=color, markersize=5, label=label)
-    plotting.chance_line(16 / 56, ax)
-    ax.axhline(3, color=plotting.BLACK, linewidth=1, linestyle="--")
-    ax.annotate("asked for", (2.9, 3.05))
-    ax.set(ylabel="mean shared dimensions, of 4", ylim=(-0.1, 4.1))
-    ax.set_xticks([1.2, 5.2], [f"{name} eigenspace" for name in SPACES])
-    ax.legend(loc="center")
-    return ax
 
 
 def ways(shared: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> Axes:

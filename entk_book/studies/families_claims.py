@@ -1,9 +1,10 @@
-"""Chapter 7, the ledger."""
+"""Chapter 7, the ledger, and the Transformers counted."""
 
 from collections.abc import Mapping, Sequence
 
 from entk_book.ledger import Claim
 from entk_book.studies.families_elsewhere import (
+    SPANS,
     Coded,
     Voted,
     found_in,
@@ -42,7 +43,7 @@ def claims(
         means = [one.mean for one in group]
         rows += [
             Claim(
-                f"all 14 frequencies found without the group, {name} eigenspace",
+                f"all 14 frequencies recovered without the group, {name} eigenspace",
                 unpublished,
                 f"{complete} of {len(group)} seeds",
                 in_most(complete, len(group)),
@@ -135,3 +136,27 @@ def claims(
 def _most_found(group: Sequence[Voted], which: str) -> bool:
     general = generalised(group)
     return bool(general) and in_most(n_found(general, which), len(general))
+
+
+def rows_of_transformers(*groups: Sequence[Voted]) -> list[list[str]]:
+    """In how many Transformers families are found, a row for each span.
+
+    Args:
+        groups: Networks, one a seed.
+
+    Returns:
+        The span with its dimensions, over all groups; then for each group a count of its
+        networks and one of those that generalise.
+    """
+    every = [one for group in groups for one in group]
+    names = ("kernel's modes", "components", "components, untrained", "as many, untrained")
+    rows = []
+    for which, name in zip(SPANS, names, strict=True):
+        dimensions = span(getattr(one, which).dimensions for one in every)
+        counts = [
+            f"{n_found(some, which)} of {len(some)}"
+            for group in groups
+            for some in (group, generalised(group))
+        ]
+        rows.append([f"{name} ({dimensions})", *counts])
+    return rows

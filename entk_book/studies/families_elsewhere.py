@@ -22,6 +22,7 @@ from entk_lib.toys.tasks import frequencies, modular_addition, superposition
 # A family is a key frequency's if that holds so much of it. Set after a look at the
 # stored networks.
 PURE = 0.8
+SPANS = ("modes", "components", "untrained", "alike")
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,12 @@ class Vote:
     Attributes:
         found: Whether there are any.
         score: As in `entk_lib.Families`.
+        dimensions: Of the span that was searched.
     """
 
     found: bool
     score: int | float
+    dimensions: int
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,7 @@ class Voted:
         modes: What was found in the kernel's modes.
         components: What was found in the principal components of the units.
         untrained: The same before training.
+        alike: Before training, in as many components as the trained network's.
         shares: For each family of ``components`` the share of it that each key frequency
             holds, shape ``(families, keys)``.
     """
@@ -101,6 +105,7 @@ class Voted:
     modes: Vote
     components: Vote
     untrained: Vote
+    alike: Vote
     shares: Float[Tensor, "families keys"]
 
     @property
@@ -151,24 +156,27 @@ def voted(model: ModularTransformer, seed: int) -> Voted:
     with torch.no_grad():
         accuracy = modular_addition.accuracy(model(tokens[others]), y[others])
     modes = leading_modes(model, tokens)
-    components = vote(model, tokens, leading_components(model, tokens))
+    leading = leading_components(model, tokens)
+    components = vote(model, tokens, leading)
     shares = [
         [float(energies(base, at_frequency[:, [k]]).sum()) / base.shape[1] for k in keys]
         for base in components.bases
     ]
-    before = vote(start, tokens, leading_components(start, tokens))
+    before = leading_components(start, tokens)
+    alike = before[:, : leading.shape[1]]
     return Voted(
         accuracy,
         float(energies(modes, at_frequency[:, keys]).sum()),
-        _in_numbers(vote(model, tokens, modes)),
-        _in_numbers(components),
-        _in_numbers(before),
+        _in_numbers(vote(model, tokens, modes), modes),
+        _in_numbers(components, leading),
+        _in_numbers(vote(start, tokens, before), before),
+        _in_numbers(vote(start, tokens, alike), alike),
         torch.tensor(shares).reshape(len(components.bases), len(keys)),
     )
 
 
-def _in_numbers(found: Families) -> Vote:
-    return Vote(found.found, found.score)
+def _in_numbers(found: Families, basis: Float[Tensor, "pairs k"]) -> Vote:
+    return Vote(found.found, found.score, basis.shape[1])
 
 
 def leading_modes(
@@ -258,7 +266,7 @@ def stored_transformers(seeds: Sequence[int] = stored.SEEDS) -> list[Voted]:
     """
     kept, found = records.read("families_in_transformers"), []
     for one in (kept[str(seed)] for seed in seeds):
-        votes = {n: Vote(**one[n]) for n in ("modes", "components", "untrained")}
+        votes = {which: Vote(**one[which]) for which in SPANS}
         shares = torch.tensor(one["shares"])
         found.append(Voted(one["accuracy"], one["held"], shares=shares, **votes))
     return found
@@ -269,7 +277,7 @@ def found_in(group: Sequence[Voted], which: str) -> str:
 
     Args:
         group: One a seed.
-        which: ``"modes"``, ``"components"`` or ``"untrained"``.
+        which: One of ``SPANS``.
 
     Returns:
         Text.
@@ -299,7 +307,7 @@ def n_found(group: Sequence[Voted], which: str) -> int:
 
     Args:
         group: One a seed.
-        which: ``"modes"``, ``"components"`` or ``"untrained"``.
+        which: One of ``SPANS``.
 
     Returns:
         Their number.

@@ -72,14 +72,39 @@ def feature_shares(
     Returns:
         Two numbers from 0 to 1: within reach, and in the leading modes.
     """
-    parts, indicators = jacobians(network, probe), superposition.feature_indicators(probe)
-    longest = network.feature_gram().diagonal().topk(5).indices
+    parts = jacobians(network, probe)
     reach = entk.factor_spectrum(parts["whole"]).eigenvectors
     ten = entk.factor_spectrum(parts["weight"], k=10).eigenvectors
+    return [_share_of_longest(network, probe, vectors) for vectors in (reach, ten)]
+
+
+def in_whole_kernel(
+    network: TiedAutoencoder, probe: Float[Tensor, "n features"], counts: Sequence[int]
+) -> list[float]:
+    """Share of the five longest features in the leading modes of the whole kernel.
+
+    Args:
+        network: An autoencoder.
+        probe: Samples that the features are asked on, float64.
+        counts: Numbers of leading modes.
+
+    Returns:
+        From 0 to 1, one for each number of modes.
+    """
+    whole = entk.factor_spectrum(jacobians(network, probe)["whole"], k=max(counts))
     return [
-        float((vectors.T @ indicators).square().sum(0)[longest].mean())
-        for vectors in (reach, ten)
+        _share_of_longest(network, probe, whole.eigenvectors[:, :count]) for count in counts
     ]
+
+
+def _share_of_longest(
+    network: TiedAutoencoder,
+    probe: Float[Tensor, "n features"],
+    vectors: Float[Tensor, "rows k"],
+) -> float:
+    indicators = superposition.feature_indicators(probe)
+    longest = network.feature_gram().diagonal().topk(5).indices
+    return float((vectors.T @ indicators).square().sum(0)[longest].mean())
 
 
 def regression(

@@ -81,20 +81,20 @@ def neurons(
     return {"first": preactivations, "second": preactivations.square()}
 
 
-def told(found: Families) -> list[str]:
+def told(found: Families) -> str:
     """Whether families were found; the score in steps, as last digits do not matter.
 
     Args:
         found: What `entk_lib.find_families` returned.
 
     Returns:
-        The number of families, the score, and the dimensions of one.
+        The number of families with the dimensions of one, and the score.
     """
     if not found.found:
-        return ["none", "above 5" if found.score > 5 else "below 2.5", "none"]
-    sizes = sorted({base.shape[1] for base in found.bases})
+        return f"none, score {'above 5' if found.score > 5 else 'below 2.5'}"
+    sizes = " or ".join(map(str, sorted({base.shape[1] for base in found.bases})))
     score = f"above {5 if found.score > 5 else 2.5}"
-    return [str(len(found.bases)), score, " or ".join(map(str, sizes))]
+    return f"{len(found.bases)} of {sizes} dimensions, score {score}"
 
 
 def shuffled(columns: Float[Tensor, "n k"], seed: int) -> Float[Tensor, "n k"]:
@@ -223,8 +223,8 @@ def rows_of(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]]) -> list[lis
         verdicts: By state and eigenspace, one a seed.
 
     Returns:
-        Eigenspace and state, in how many seeds families are found, their scores, and a
-        bound on the mean shared dimensions.
+        Eigenspace and state, in how many seeds families are found, their scores, in how
+        many all frequencies are recovered, and a bound on the mean shared dimensions.
     """
     rows = []
     for name in SPACES:
@@ -240,6 +240,7 @@ def rows_of(verdicts: Mapping[str, Mapping[str, Sequence[Verdict]]]) -> list[lis
                     f"above {math.floor(min(scores))}"
                     if looked_for
                     else f"below {math.ceil(max(scores))}",
+                    f"{sum(one.is_complete for one in group)} of {n}",
                     f"at least {at_least(means)}"
                     if looked_for
                     else f"at most {at_most(means)}",

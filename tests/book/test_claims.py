@@ -365,8 +365,16 @@ class TestFamilies:
 
     @staticmethod
     def voted(accuracy=0.96, modes=True, components=True, untrained=False):
-        found = (Vote(which, 3.0) for which in (modes, components, untrained))
+        found = (Vote(n, 3.0, 6) for n in (modes, components, untrained, untrained))
         return Voted(accuracy, 9.0, *found, torch.zeros(2, 2))
+
+    def test_transformers_are_counted_by_span_and_group(self):
+        slow, quick = self.voted(accuracy=0.5, modes=False), self.voted(untrained=True)
+        quick = replace(quick, untrained=Vote(True, 3.0, 17))
+        rows = families_claims.rows_of_transformers([slow, quick, quick], [slow])
+        assert rows[0] == ["kernel's modes (6)", "2 of 3", "2 of 2", "0 of 1", "0 of 0"]
+        assert rows[2][:2] == ["components, untrained (6 to 17)", "2 of 3"]
+        assert len(rows) == 4
 
     def test_all_agree(self):
         assert disagreeing(families_claims.claims(**self.good())) == []

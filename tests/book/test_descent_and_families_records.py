@@ -76,10 +76,11 @@ class TestFamilies:
         (then,) = elsewhere.stored_transformers([seed])
         assert again.accuracy == pytest.approx(then.accuracy, abs=0.005)
         assert again.held == pytest.approx(then.held, abs=0.05)
-        for name in ("modes", "components", "untrained"):
+        for name in elsewhere.SPANS:
             now, kept = getattr(again, name), getattr(then, name)
-            assert now.found == kept.found
+            assert (now.found, now.dimensions) == (kept.found, kept.dimensions)
             assert now.score == pytest.approx(kept.score, rel=0.1, abs=0.05)
+        assert again.alike.dimensions == again.components.dimensions
         assert again.shares.shape == then.shares.shape
         assert again.is_complete == then.is_complete
         (row,) = elsewhere.record([seed]).values()

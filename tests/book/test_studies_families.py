@@ -255,10 +255,10 @@ def families(score, *, found, n=3):
 @pytest.mark.parametrize(
     ("score", "found", "text"),
     [
-        (7.0, True, ["3", "above 5", "4"]),
-        (3.0, True, ["3", "above 2.5", "4"]),
-        (1.0, False, ["none", "below 2.5", "none"]),
-        (6.0, False, ["none", "above 5", "none"]),
+        (7.0, True, "3 of 4 dimensions, score above 5"),
+        (3.0, True, "3 of 4 dimensions, score above 2.5"),
+        (1.0, False, "none, score below 2.5"),
+        (6.0, False, "none, score above 5"),
     ],
 )
 def test_scores_are_told_in_steps(score, found, text):
@@ -284,27 +284,12 @@ class TestFigures:
         image = figures.families(torch.eye(5)[[3, 0, 4, 1, 2]], ax)
         assert torch.equal(torch.tensor(image.get_array().data), torch.eye(5))
 
-    def test_every_seed_is_a_point_beside_both_nulls(self, ax):
-        verdicts = {
-            state: {
-                name: [study.Verdict(False, 3, 1, [i + j] * 14)] * 2
-                for j, name in enumerate(study.SPACES)
-            }
-            for i, state in enumerate(study.STATES)
-        }
-        figures.over_seeds(verdicts, ax)
-        points = [line for line in ax.lines if len(line.get_xdata()) == 2][:6]
-        heights = [list(line.get_ydata()) for line in points if line.get_marker() != "None"]
-        assert heights == [[0, 0], [1, 1], [1, 1], [2, 2], [2, 2], [3, 3]]
-        texts = [text.get_text() for text in ax.get_legend().get_texts()]
-        assert set(study.STATES) <= set(texts)
-
     def test_scores_stand_over_the_accuracy(self, ax):
         voted = [
             elsewhere.Voted(
                 a,
                 9.0,
-                *(elsewhere.Vote(False, score) for score in (2 * a, 3 * a, a)),
+                *(elsewhere.Vote(False, score, 6) for score in (2 * a, 3 * a, a, a)),
                 torch.zeros(2, 2),
             )
             for a in (0.2, 0.9)
@@ -334,10 +319,8 @@ class TestFigures:
     ],
 )
 def test_families_are_the_key_frequencies_one_by_one(shares, found, complete):
-    none = elsewhere.Vote(False, 0.0)
-    voted = elsewhere.Voted(
-        1.0, 9.0, none, elsewhere.Vote(found, 3.0), none, torch.tensor(shares)
-    )
+    none, one = elsewhere.Vote(False, 0.0, 6), elsewhere.Vote(found, 3.0, 6)
+    voted = elsewhere.Voted(1.0, 9.0, none, one, none, none, torch.tensor(shares))
     assert voted.is_complete is complete
 
 

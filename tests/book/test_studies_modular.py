@@ -460,9 +460,9 @@ class TestWithoutTheGroup:
         }
         rows = without_the_group.rows_of(verdicts)
         assert len(rows) == 6
-        told = ["first, trained", "2 of 2", "above 6", "at least 3.8"]
+        told = ["first, trained", "2 of 2", "above 6", "1 of 2", "at least 3.8"]
         assert rows[0] == told
-        told = ["second, shuffled", "0 of 2", "below 2", "at most 0.5"]
+        told = ["second, shuffled", "0 of 2", "below 2", "0 of 2", "at most 0.5"]
         assert rows[5] == told
 
 

@@ -558,6 +558,11 @@ class TestDoubleDescent:
             vectors = entk.factor_spectrum(parts[name], k=k).eigenvectors
             shares = (vectors.T @ indicators).square().sum(0)
             assert found == pytest.approx(float(shares[longest].mean()))
+        few = memories_and_features.in_whole_kernel(network, probe, (1, 4))
+        vectors = entk.factor_spectrum(parts["whole"], k=4).eigenvectors
+        shares = (vectors.T @ indicators).square().sum(0)
+        assert few[1] == pytest.approx(float(shares[longest].mean()))
+        assert few[0] < few[1] < reach
 
     def test_around_the_model_the_regression_is_the_network(self, grid):
         fresh = superposition.sample(10, 100, 0.9, seed=9)

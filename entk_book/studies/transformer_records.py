@@ -40,6 +40,12 @@ LAYERS = (
 # Tensors whose kernel is no Gram matrix, and the ways to look at them.
 THREE = ("value", "attention_output", "mlp_in")
 GRAM, MEAN, AVERAGE = "what it reads", "mean logit", "class average"
+# The same ways of the whole network, as `entk_book.studies.transformer_rivals` names them.
+WHOLE = {
+    GRAM: "inputs and activations",
+    MEAN: "kernel of the mean logit",
+    AVERAGE: "class-averaged kernel",
+}
 EPOCHS_OF = {"untrained": 0, "trained": EPOCHS}
 
 
@@ -229,43 +235,55 @@ class NineKernels:
             for way, by_family in first.items()
         }
 
-    def cliff_table(self) -> Table:
-        """Every cliff beyond the first eigenvalue, by tensor.
+    def rival_gains(self) -> dict[str, list[float]]:
+        """What inputs and activations hold beyond the kernel of the mean logit.
 
         Returns:
-            A row for each tensor that has one.
+            Differences of shares in the whole, one a network, by family.
         """
+        whole = self.whole()
+        return {
+            family: [a - b for a, b in zip(held, whole[WHOLE[MEAN]][family], strict=True)]
+            for family, held in whole[WHOLE[GRAM]].items()
+        }
 
-        def told(counts: Mapping[int, int]) -> str:
-            each = (f"after {s} in {n} of {len(self.found)}" for s, n in counts.items())
-            return ", ".join(each) or "none"
+    def cliffs_told(self, state: str) -> str:
+        """Every cliff beyond the first eigenvalue, in words.
 
+        Args:
+            state: ``"trained"`` or ``"untrained"``.
+
+        Returns:
+            Tensors that have one, where, and in how many networks.
+        """
+        told = [
+            f"{layer.replace('_', ' ')} after {stop} in {count} of {len(self.found)}"
+            for layer in LAYERS
+            for stop, count in self.cliffs(state, layer).items()
+        ]
+        return ", ".join(told) or "none"
+
+    def ways_table(self) -> Table:
+        """What leading modes hold with a derivative and without.
+
+        Returns:
+            A row for each way; columns for symmetric waves in ``THREE`` tensors, and for
+            both families in the whole.
+        """
+        symmetric, whole = self.symmetric(), self.whole()
+        names = {
+            GRAM: "no kernel: what is read",
+            MEAN: WHOLE[MEAN],
+            AVERAGE: WHOLE[AVERAGE],
+        }
         rows = []
-        for layer in LAYERS:
-            before, after = (self.cliffs(state, layer) for state in EPOCHS_OF)
-            if before or after:
-                rows.append([layer.replace("_", " "), told(before), told(after)])
-        return table(("tensor", "untrained", "trained"), rows)
-
-
-def ranges(rows: Mapping[str, Mapping[str, Sequence[float]]], head: str) -> Table:
-    """Ranges over networks, with two decimals.
-
-    Args:
-        rows: Numbers by row and column.
-        head: Of the column of the rows' names.
-
-    Returns:
-        The table.
-    """
-    columns = list(next(iter(rows.values())))
-    return table(
-        (head, *columns),
-        [
-            [name, *(span(values[c], 2) for c in columns)]
-            for name, values in rows.items()
-        ],
-    )
+        for way, name in names.items():
+            beside = whole[WHOLE[way]]
+            shown = [symmetric[way][layer] for layer in THREE]
+            shown += [beside["symmetric"], beside["sum"]]
+            rows.append([name, *(span(values, 2) for values in shown)])
+        tensors = ("value", "attention out", "MLP in")
+        return table(("leading modes of", *tensors, "whole", "whole: sums"), rows)
 
 
 def stored_kernels() -> NineKernels:

@@ -8,9 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from torch import Tensor
 
+import entk_lib as entk
+from entk_book.figures.common import trained_and_untrained
 from entk_book.studies.restricted import LongRuns
 from entk_book.studies.transformer import EASY, EPOCHS, HARD, MODULUS, Outcome
-from entk_lib import plotting
+from entk_lib import Spectrum, plotting
 from entk_lib.toys.tasks.frequencies import KeyFrequencies
 
 # As the text calls them: the label, the colour and the marker of each kind of pairs.
@@ -112,6 +114,28 @@ def restricted_course(runs: LongRuns, seed: int, ax: Axes) -> Axes:
     ax.set(title=f"seed {seed}", xlabel="epoch", ylim=(-0.02, 1.02))
     ax.set_xticks([0, 4000, 8000], ["0", "4,000", "8,000"])
     return ax
+
+
+def spectra(
+    trained: Mapping[str, Spectrum], untrained: Mapping[str, Spectrum], axes: Sequence[Axes]
+) -> Sequence[Axes]:
+    """Spectra of some layers' kernels, with the cliffs of the trained ones.
+
+    Args:
+        trained: By layer; one for each of the axes.
+        untrained: Of the same layers.
+        axes: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for ax, (layer, one) in zip(axes, trained.items(), strict=True):
+        pair = (one.eigenvalues, untrained[layer].eigenvalues)
+        trained_and_untrained(*pair, ax, cliffs=entk.find_cliffs(one.eigenvalues))
+        ax.set(title=layer.replace("_", " "), xlabel="rank of eigenvalue", ylabel="")
+    axes[0].set_ylabel("eigenvalue / largest")
+    axes[0].legend()
+    return axes
 
 
 def family_table(

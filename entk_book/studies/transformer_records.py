@@ -21,7 +21,13 @@ from entk_book.studies.transformer import (
     unused,
     what_it_reads,
 )
-from entk_book.studies.transformer_overlaps import BLOCKS, FAMILIES, ROWS, shares
+from entk_book.studies.transformer_overlaps import (
+    BLOCKS,
+    FAMILIES,
+    FIRST_SIX,
+    ROWS,
+    shares,
+)
 from entk_book.tables import Table, table
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import modular_addition
@@ -45,6 +51,11 @@ WHOLE = {
     GRAM: "inputs and activations",
     MEAN: "kernel of the mean logit",
     AVERAGE: "class-averaged kernel",
+}
+# Lin (2025): 3.96 and 3.94 of the four dimensions of a family at two frequencies.
+PUBLISHED = {
+    "unembedding, leading: sum": "0.99",
+    "unembedding, next: symmetric": "0.985",
 }
 EPOCHS_OF = {"untrained": 0, "trained": EPOCHS}
 
@@ -235,6 +246,25 @@ class NineKernels:
             for way, by_family in first.items()
         }
 
+    def six_rows(self, look: str = "trained") -> dict[str, list[float]]:
+        """The rows that are compared with the published ones and with nulls.
+
+        Args:
+            look: As in `row`.
+
+        Returns:
+            Shares of the family, one a network, by the row's name.
+        """
+        return {name: self.row(name, look) for name in FIRST_SIX}
+
+    @property
+    def chance(self) -> list[float]:
+        """Share of a family in as many random modes as are leading, one a network."""
+        return [
+            entk.chance_overlap(2 * len(one["keys"]) + 1, 1, MODULUS**2)
+            for one in self.found.values()
+        ]
+
     def rival_gains(self) -> dict[str, list[float]]:
         """What inputs and activations hold beyond the kernel of the mean logit.
 
@@ -284,6 +314,29 @@ class NineKernels:
             rows.append([name, *(span(values, 2) for values in shown)])
         tensors = ("value", "attention out", "MLP in")
         return table(("leading modes of", *tensors, "whole", "whole: sums"), rows)
+
+
+def published_table(general: NineKernels, others: NineKernels) -> Table:
+    """The published rows and four more, beside other networks and nulls.
+
+    Args:
+        general: Networks that generalise.
+        others: Networks that are less far.
+
+    Returns:
+        A row for each of six.
+    """
+    groups = {
+        "generalise": general.six_rows(),
+        "less far": others.six_rows(),
+        "untrained": general.six_rows("untrained"),
+        "unused": general.six_rows("unused"),
+    }
+    rows = [
+        [name, PUBLISHED.get(name, ""), *(span(rows[name], 2) for rows in groups.values())]
+        for name in FIRST_SIX
+    ]
+    return table((f"chance {span(general.chance, 3)}", "published", *groups), rows)
 
 
 def stored_kernels() -> NineKernels:

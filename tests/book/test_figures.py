@@ -286,6 +286,21 @@ def test_learning_and_course_of_a_transformer(two):
     assert heights(two[1], "overlap with sums").tolist() == pytest.approx([0.1, 0.4])
 
 
+def test_spectra_of_layers_are_drawn_with_cliffs_of_the_trained_ones(two):
+    steep = torch.cat([torch.ones(4), torch.logspace(-4, -5, 30)]).double()
+    flat = torch.linspace(2, 1, 34).double()
+    vectors = torch.eye(34).double()
+    trained, untrained = (
+        {name: Spectrum(values, vectors, 1.0) for name in ("query", "mlp_out")}
+        for values in (steep, flat)
+    )
+    transformer.spectra(trained, untrained, two)
+    assert [ax.get_title() for ax in two] == ["query", "mlp out"]
+    assert heights(two[0], "untrained")[-1] == pytest.approx(0.5)
+    dashed = [line for line in two[1].lines if line.get_linestyle() == "--"]
+    assert [line.get_xdata()[0] for line in dashed] == pytest.approx([4.5])
+
+
 def test_the_best_way_stands_on_top(ax):
     shared = {
         "ours": {"first": [3.9], "second": [3.5]},

@@ -37,6 +37,7 @@ def one(share, cliffs=()):
         for i, way in enumerate(WHOLE.values(), 1)
     }
     return {
+        "keys": [3, 5],
         "trained": layers,
         "untrained": {layer: some(0.0) for layer in LAYERS},
         "unused": {layer: some(0.3) for layer in LAYERS},
@@ -132,3 +133,19 @@ def test_gains_of_the_rival_are_beyond_the_kernel_s():
     gains = KERNELS.of([4]).rival_gains()
     assert gains["sum"] == pytest.approx([0.8 - 0.4])
     assert gains["symmetric"] == pytest.approx([0.2 - 0.6])
+
+
+def test_rows_stand_beside_other_networks_and_nulls():
+    made = transformer_records.published_table(KERNELS, KERNELS.of([7]))
+    assert made.columns[:4] == ("chance 0.006", "published", "generalise", "less far")
+    assert made.rows[0][1:] == ("0.99", "0.60 to 0.80", "0.60", "0.00", "0.30")
+    assert made.rows[2][1:] == ("", "0.30 to 0.40", "0.30", "0.00", "0.15")
+    assert KERNELS.six_rows("unused")["MLP out, leading: symmetric"] == [0.15, 0.15]
+
+
+def test_quantities_are_split_and_ordered_by_accuracy():
+    points = torch.tensor([[0.1, 0.6, 0.0], [0.3, 0.2, 0.05], [0.9, 0.7, 1.0]])
+    made = transformer_overlaps.order_table(points)
+    assert made.columns[0] == "3 snapshots"
+    assert made.rows[0][1:] == ("0.10 to 0.30", "0.90 to 0.90", "100 %")
+    assert made.rows[1][1:] == ("0.20 to 0.60", "0.70 to 0.70", "100 %")

@@ -62,7 +62,7 @@ class Table:
         title: The chapter's title.
         section: Heading above the cell that made the table.
         cell: Number of that cell, as a notebook counts executions.
-        rows: The cells of the table's rows.
+        rows: The cells of the table's rows, with those of later tables in the section.
     """
 
     chapter: str
@@ -92,7 +92,9 @@ def tables(notebook: nbformat.NotebookNode, chapter: str) -> list[Table]:
         for output in cell.outputs:
             text = output.get("data", {}).get("text/markdown", "")
             head, _, *rows = [_cells(line) for line in text.splitlines()] or [[], []]
-            if head == HEAD:
+            if head == HEAD and found and found[-1].section == section:
+                found[-1].rows.extend(rows)
+            elif head == HEAD:
                 found.append(Table(chapter, title, section, cell.execution_count, rows))
     return found
 

@@ -25,7 +25,7 @@ def energies(
     names: Sequence[str],
     ax: Axes,
 ) -> Axes:
-    """A bar for each layer, trained and untrained: its families' shares of the trace.
+    """A bar for each of the two layers, trained and untrained: its families' shares.
 
     Args:
         shares: By state; medians over seeds are drawn.
@@ -35,12 +35,13 @@ def energies(
     Returns:
         The axes.
     """
-    medians = torch.cat([shares[state].median(0).values for state in shares])
+    # The whole, in the last row, is the sum of both.
+    medians = torch.cat([shares[state].median(0).values[:-1] for state in shares])
     left = torch.zeros(len(medians))
     for name, color, widths in zip(names, _PALETTE, medians.T, strict=True):
         ax.barh(range(len(medians)), 100 * widths, left=100 * left, color=color, label=name)
         left = left + widths
-    labels = [f"{layer}, {state}" for state in shares for layer in LAYERS]
+    labels = [f"{layer}, {state}" for state in shares for layer in LAYERS[:-1]]
     ax.set_yticks(range(len(medians)), labels)
     ax.invert_yaxis()
     ax.set_xlabel("share of the whole kernel's trace (%)")

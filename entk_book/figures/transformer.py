@@ -8,15 +8,18 @@ from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from torch import Tensor
 
+import entk_lib as entk
+from entk_book.figures.common import trained_and_untrained
 from entk_book.studies.restricted import LongRuns
 from entk_book.studies.transformer import EASY, EPOCHS, HARD, MODULUS, Outcome
-from entk_lib import plotting
+from entk_lib import Spectrum, plotting
 from entk_lib.toys.tasks.frequencies import KeyFrequencies
 
+# As the text calls them: the label, the colour and the marker of each kind of pairs.
 _KINDS = {
-    "train": (plotting.ORANGE, "o"),
-    EASY: (plotting.SKY, "^"),
-    HARD: (plotting.BLUE, "s"),
+    "train": ("training pairs", plotting.ORANGE, "o"),
+    EASY: ("mirrored pairs", plotting.SKY, "^"),
+    HARD: ("hard pairs", plotting.BLUE, "s"),
 }
 
 
@@ -31,12 +34,11 @@ def learning(epochs: Sequence[int], story: Sequence[Mapping[str, float]], ax: Ax
     Returns:
         The axes.
     """
-    for name, (color, marker) in _KINDS.items():
+    for name, (label, color, marker) in _KINDS.items():
         values = [entry[name] for entry in story]
-        ax.plot(epochs, values, f"{marker}-", color=color, label=name, markersize=4)
+        ax.plot(epochs, values, f"{marker}-", color=color, label=label, markersize=4)
     plotting.chance_line(1 / MODULUS, ax)
     ax.set(xlabel="epoch", ylabel="accuracy", xlim=(-20, 2050))
-    ax.legend()
     return ax
 
 
@@ -50,15 +52,15 @@ def outcome(ended: Outcome, ax: Axes) -> Axes:
     Returns:
         The axes.
     """
-    easy, hard, order = ended.of(EASY), ended.of(HARD), ended.order
-    values = [easy[seed] for seed in order]
-    ax.plot(values, "^", color=plotting.SKY, label="mirror trained")
-    ax.plot([hard[seed] for seed in order], "s", color=plotting.BLUE, label="not trained")
+    order = ended.order
+    for kind in (EASY, HARD):
+        label, color, marker = _KINDS[kind]
+        values = [ended.of(kind)[seed] for seed in order]
+        ax.plot(values, marker, color=color, label=label)
     plotting.chance_line(1 / MODULUS, ax)
     ax.axhline(0.95, color=plotting.VERMILION, linewidth=1, linestyle="--")
     ax.set_xticks(range(len(order)), [str(seed) for seed in order])
-    ax.set(xlabel="seed, sorted", ylabel="accuracy on test pairs")
-    ax.legend()
+    ax.set(xlabel="seed, sorted", ylabel="accuracy")
     return ax
 
 
@@ -101,19 +103,39 @@ def restricted_course(runs: LongRuns, seed: int, ax: Axes) -> Axes:
         The axes.
     """
     looks = {
-        "restricted": (plotting.GREEN, "-"),
-        EASY: (plotting.SKY, "--"),
-        HARD: (plotting.BLUE, "-"),
+        "restricted": ("hard pairs, restricted", plotting.GREEN, "-"),
+        EASY: (*_KINDS[EASY][:2], "--"),
+        HARD: (*_KINDS[HARD][:2], "-"),
     }
-    labels = {"restricted": "restricted to its waves"}
-    for name, (color, style) in looks.items():
+    for name, (label, color, style) in looks.items():
         values = runs.series[seed][name]
-        label = labels.get(name, name)
         ax.plot(runs.epochs, values, color=color, linestyle=style, label=label)
     ax.axvline(EPOCHS, color=plotting.BLACK, linewidth=1, linestyle=":")
     ax.set(title=f"seed {seed}", xlabel="epoch", ylim=(-0.02, 1.02))
     ax.set_xticks([0, 4000, 8000], ["0", "4,000", "8,000"])
     return ax
+
+
+def spectra(
+    trained: Mapping[str, Spectrum], untrained: Mapping[str, Spectrum], axes: Sequence[Axes]
+) -> Sequence[Axes]:
+    """Spectra of some layers' kernels, with the cliffs of the trained ones.
+
+    Args:
+        trained: By layer; one for each of the axes.
+        untrained: Of the same layers.
+        axes: Where to draw.
+
+    Returns:
+        The axes.
+    """
+    for ax, (layer, one) in zip(axes, trained.items(), strict=True):
+        pair = (one.eigenvalues, untrained[layer].eigenvalues)
+        trained_and_untrained(*pair, ax, cliffs=entk.find_cliffs(one.eigenvalues))
+        ax.set(title=layer.replace("_", " "), xlabel="rank of eigenvalue", ylabel="")
+    axes[0].set_ylabel("eigenvalue / largest")
+    axes[0].legend()
+    return axes
 
 
 def family_table(
@@ -143,59 +165,6 @@ def family_table(
     return image
 
 
-def groups_of_rows(
-    groups: Mapping[str, Mapping[str, Sequence[float]]], chance: float, ax: Axes
-) -> Axes:
-    """Rows of the table for several groups of networks, a point a seed.
-
-    Args:
-        groups: Shares by group and row.
-        chance: What two random spans share.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    palette = (plotting.BLUE, plotting.VERMILION, plotting.ORANGE, plotting.PURPLE)
-    names = list(next(iter(groups.values())))
-    for i, (group, color, marker) in enumerate(zip(groups, palette, "os^x", strict=True)):
-        for j, name in enumerate(names):
-            values = groups[group][name]
-            places = [j + 0.18 * (i - 1.5)] * len(values)
-            label = group if j == 0 else None
-            ax.plot(values, places, marker, color=color, label=label, markersize=5)
-    line = {"color": plotting.BLACK, "linewidth": 1, "linestyle": ":"}
-    ax.axvline(chance, label="chance", **line)
-    ax.set_yticks(range(len(names)), [name.replace(": ", ":\n") for name in names])
-    ax.invert_yaxis()
-    ax.set_xlabel("share of the family")
-    return ax
-
-
-def ways(
-    shares: Mapping[str, Mapping[str, Sequence[float]]], names: Sequence[str], ax: Axes
-) -> Axes:
-    """Share of the symmetric waves by three ways to look at a layer, a point a seed.
-
-    Args:
-        shares: By way and layer.
-        names: Of the layers, to be written.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    palette = (plotting.BLACK, plotting.BLUE, plotting.GREEN)
-    for i, (way, color, marker) in enumerate(zip(shares, palette, "xos", strict=True)):
-        for j, values in enumerate(shares[way].values()):
-            label = way if j == 0 else None
-            places = [j + 0.2 * (i - 1)] * len(values)
-            ax.plot(places, values, marker, color=color, label=label)
-    ax.set_xticks(range(len(names)), names)
-    ax.set(ylabel="share of the symmetric waves", ylim=(0, 1.05))
-    return ax
-
-
 def course(
     epochs: Sequence[int], values: Float[Tensor, "epochs 3"], chance: float, ax: Axes
 ) -> Axes:
@@ -211,9 +180,9 @@ def course(
         The axes.
     """
     lines = (
-        ("overlap of the unembedding with sums", plotting.VERMILION, "o"),
-        ("key frequencies' share of the embedding", plotting.GREEN, "^"),
-        ("accuracy, mirror not trained", plotting.BLUE, "s"),
+        ("overlap with sums", plotting.VERMILION, "o"),
+        ("embedding's share", plotting.GREEN, "^"),
+        ("accuracy, hard pairs", plotting.BLUE, "s"),
     )
     for series, (label, color, marker) in zip(values.T, lines, strict=True):
         ax.plot(epochs, series, f"{marker}-", color=color, label=label, markersize=4)

@@ -8,12 +8,21 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+import entk_lib as entk
 from entk_book.stored import records
 from entk_book.studies.layer_records import STATES
 from entk_book.studies.layerwise import BLOCKS, LAYERS, PARTS
-from entk_book.studies.modular_addition import N_ONE, N_TWO
+from entk_book.studies.modular_addition import MODULUS, N_ONE, N_TWO
 from entk_book.studies.spans import at_most, span
 from entk_book.tables import Table, table
+
+# Families whose energies are told together, as columns of `Evidence.energies`.
+GROUPS = {
+    "constant": [0],
+    "a and b": [1, 2],
+    "sums, differences": [3, 4],
+    "in no family": [5],
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class Evidence:
         for layer in LAYERS:
             at = [self.cliffs(state, layer) for state in STATES]
             ratios = [
-                span([one[state][layer]["ratio"] for one in self.found["networks"]])
+                span([one[state][layer]["ratio"] for one in self.found["networks"]], 1)
                 for state in STATES
             ]
             one, two = (
@@ -106,7 +115,7 @@ class Evidence:
         """Dimensions shared with the families, before training and after it.
 
         Returns:
-            A row for each layer and block of modes.
+            A row for each layer, two columns a block of modes; last, what chance gives.
         """
 
         def moved(layer: str, block: str, *columns: int) -> str:
@@ -115,48 +124,39 @@ class Evidence:
             )
             return f"{before} → {after}"
 
+        pairs = ((0, 1), (2, 3))
+        chance = 2 * entk.chance_overlap(N_ONE - 1, MODULUS - 1, MODULUS**2)
+        first, second = (block.removeprefix("modes ") for block in BLOCKS)
         return table(
-            ("kernel", "modes", "waves of a, b", "sums, differences"),
+            (
+                "kernel",
+                f"modes {first}: a, b",
+                "sums, differences",
+                f"{second}: a, b",
+                "sums, differences",
+            ),
             [
-                [
-                    layer,
-                    block.removeprefix("modes "),
-                    moved(layer, block, 0, 1),
-                    moved(layer, block, 2, 3),
-                ]
+                [layer, *(moved(layer, block, *two) for block in BLOCKS for two in pairs)]
                 for layer in LAYERS
-                for block in BLOCKS
-            ],
+            ]
+            + [["chance", *[f"{chance:.1f}"] * 4]],
         )
 
-    def energy_table(self) -> Table:
-        """Median shares of the whole kernel's trace, before training and after it.
+    def energy_moved(self, layer: str, group: str) -> str:
+        """Median share of the whole kernel's trace, before training and after it.
+
+        Args:
+            layer: One of ``LAYERS``.
+            group: One of ``GROUPS``.
 
         Returns:
-            A row for each group of families, in percent.
+            Both in percent, as text.
         """
-        groups = {
-            "constant": [0],
-            "a and b": [1, 2],
-            "sums, differences": [3, 4],
-            "in no family": [5],
-        }
-        before, after = (self.energies()[state] for state in STATES)
-
-        def moved(layer: int, columns: list[int]) -> str:
-            medians = (
-                100 * shares[:, layer, columns].sum(1).median()
-                for shares in (before, after)
-            )
-            return " → ".join(f"{float(median):.0f}" for median in medians)
-
-        return table(
-            ("% of the trace", *LAYERS),
-            [
-                [name, *(moved(layer, columns) for layer in range(len(LAYERS)))]
-                for name, columns in groups.items()
-            ],
+        i, columns = LAYERS.index(layer), GROUPS[group]
+        medians = (
+            100 * self.energies()[state][:, i, columns].sum(1).median() for state in STATES
         )
+        return " → ".join(f"{float(median):.0f}" for median in medians)
 
     def rival_table(self) -> Table:
         """The kernel beside what takes no derivative.

@@ -10,11 +10,12 @@ from jaxtyping import Float, Int
 from scipy.stats import kendalltau
 from torch import Tensor
 
-from entk_book import stored
+from entk_book import stored, tables
 from entk_book.ledger import Claim
 from entk_book.stored import records
 from entk_book.studies.spans import in_most, span
 from entk_book.studies.transformer import (
+    EASY,
     HARD,
     accuracies,
     frequencies_of,
@@ -206,6 +207,44 @@ class LongRuns:
         place = self.epochs.index(epoch)
         return [self.series[seed][name][place] for seed in seeds]
 
+    def late(self, seeds: Sequence[int]) -> list[int]:
+        """Those that do not generalise by the end of the published training.
+
+        Args:
+            seeds: Of the networks.
+
+        Returns:
+            Seeds with less than 95 % of the hard pairs right.
+        """
+        ends = zip(seeds, self.at(stored.EPOCHS, HARD, seeds), strict=True)
+        return [seed for seed, end in ends if end < 0.95]
+
+    def told(self, looked_at: Sequence[int], fresh: Sequence[int]) -> str:
+        """What becomes of the late ones, and the null, in two lines.
+
+        Args:
+            looked_at: Seeds that the measure was tried on.
+            fresh: Other seeds.
+
+        Returns:
+            Text.
+        """
+        groups = [looked_at, fresh]
+        late = [seed for group in groups for seed in self.late(group)]
+        counts = ", ".join(
+            f"{len(self.late(group))} of seeds {group[0]} to {group[-1]}"
+            for group in groups
+        )
+        real, kept = (self.at(stored.EPOCHS, name, late) for name in (HARD, "restricted"))
+        ahead = sum(k > r for k, r in zip(kept, real, strict=True))
+        ends = sum(end >= 0.95 for end in self.at(LONG, HARD, late))
+        most = max(max(one["other waves"]) for one in self.series.values())
+        return (
+            f"slow, at {stored.EPOCHS:,}: {counts};\n"
+            f"  restricted above real: {ahead}, of waves not used at most {most:.2f}; "
+            f"generalise by {LONG:,}: {ends}"
+        )
+
     def first(self, name: str, seed: int, level: float = 0.95) -> int | None:
         """The epoch at which a quantity first reaches a level.
 
@@ -236,6 +275,29 @@ class LongRuns:
             if real is not None and early is not None:
                 found.append(real - early)
         return found
+
+    def orders(self, seeds: Sequence[int]) -> tables.Table:
+        """How well early accuracies tell the order in which networks get there.
+
+        Args:
+            seeds: Of the networks.
+
+        Returns:
+            A row for each accuracy, a column for each level.
+        """
+        measures = {"restricted accuracy": "restricted", "mirrored pairs": EASY}
+        measures["hard pairs"] = HARD
+        levels = (0.5, 0.95)
+        found = {
+            label: [self.foretold(name, EARLY, seeds, level) for level in levels]
+            for label, name in measures.items()
+        }
+        heads = [
+            f"to {100 * level:.0f} %, {one.n} networks"
+            for level, one in zip(levels, found["hard pairs"], strict=True)
+        ]
+        rows = [[label, *(one.short for one in row)] for label, row in found.items()]
+        return tables.table((f"read at epoch {EARLY:,}", *heads), rows)
 
     def foretold(
         self, name: str, epoch: int, seeds: Sequence[int], level: float = 0.5
@@ -287,12 +349,7 @@ def claims(runs: LongRuns, looked_at: Sequence[int], fresh: Sequence[int]) -> li
     Returns:
         Rows of the ledger.
     """
-
-    def slow(seeds: Sequence[int]) -> list[int]:
-        ends = zip(seeds, runs.at(stored.EPOCHS, HARD, seeds), strict=True)
-        return [seed for seed, end in ends if end < 0.95]
-
-    rest = slow([*looked_at, *fresh])
+    rest = runs.late([*looked_at, *fresh])
     pairs = zip(
         runs.at(stored.EPOCHS, "restricted", rest),
         runs.at(stored.EPOCHS, HARD, rest),
@@ -308,7 +365,7 @@ def claims(runs: LongRuns, looked_at: Sequence[int], fresh: Sequence[int]) -> li
         Claim(
             "networks that do not generalise by epoch 4,000 never will",
             unpublished,
-            f"{later} of {len(rest)} do by {LONG:,}",
+            f"{later} of {len(rest)} do by {LONG:,} (seeds 0 to 24, trained anew)",
             later == 0,
             new,
             "none of them",

@@ -18,6 +18,7 @@ from entk_book.studies.transformer import (
     frequencies_of,
     network,
 )
+from entk_book.tables import Table, table
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import modular_addition
 from entk_lib.toys.tasks.frequencies import waves_at
@@ -133,3 +134,21 @@ def separation(points: Float[Tensor, "n 3"], quantity: int) -> Separation:
     """
     accuracy, values = points[:, -1], points[:, quantity]
     return Separation(values[accuracy < 0.1], values[accuracy > 0.95])
+
+
+def order_table(points: Float[Tensor, "n 3"]) -> Table:
+    """How overlap and embedding go with the accuracy.
+
+    Args:
+        points: Of snapshots, as `course` gives them.
+
+    Returns:
+        A row for each quantity.
+    """
+    rows = []
+    for i, name in enumerate(("overlap with sums", "embedding's share")):
+        split = separation(points, i)
+        ordered = f"{100 * share_in_order(points, i):.0f} %"
+        rows.append([name, span(split.none), span(split.every), ordered])
+    head = (f"{len(points)} snapshots", "accuracy < 0.1", "> 0.95", "in order")
+    return table(head, rows)

@@ -21,7 +21,13 @@ from entk_book.studies.transformer import (
     unused,
     what_it_reads,
 )
-from entk_book.studies.transformer_overlaps import BLOCKS, FAMILIES, ROWS, shares
+from entk_book.studies.transformer_overlaps import (
+    BLOCKS,
+    FAMILIES,
+    FIRST_SIX,
+    ROWS,
+    shares,
+)
 from entk_book.tables import Table, table
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import modular_addition
@@ -40,6 +46,17 @@ LAYERS = (
 # Tensors whose kernel is no Gram matrix, and the ways to look at them.
 THREE = ("value", "attention_output", "mlp_in")
 GRAM, MEAN, AVERAGE = "what it reads", "mean logit", "class average"
+# The same ways of the whole network, as `entk_book.studies.transformer_rivals` names them.
+WHOLE = {
+    GRAM: "inputs and activations",
+    MEAN: "kernel of the mean logit",
+    AVERAGE: "class-averaged kernel",
+}
+# Lin (2025): 3.96 and 3.94 of the four dimensions of a family at two frequencies.
+PUBLISHED = {
+    "unembedding, leading: sum": "0.99",
+    "unembedding, next: symmetric": "0.985",
+}
 EPOCHS_OF = {"untrained": 0, "trained": EPOCHS}
 
 
@@ -229,43 +246,97 @@ class NineKernels:
             for way, by_family in first.items()
         }
 
-    def cliff_table(self) -> Table:
-        """Every cliff beyond the first eigenvalue, by tensor.
+    def six_rows(self, look: str = "trained") -> dict[str, list[float]]:
+        """The rows that are compared with the published ones and with nulls.
+
+        Args:
+            look: As in `row`.
 
         Returns:
-            A row for each tensor that has one.
+            Shares of the family, one a network, by the row's name.
         """
+        return {name: self.row(name, look) for name in FIRST_SIX}
 
-        def told(counts: Mapping[int, int]) -> str:
-            each = (f"after {s} in {n} of {len(self.found)}" for s, n in counts.items())
-            return ", ".join(each) or "none"
+    @property
+    def chance(self) -> list[float]:
+        """Share of a family in as many random modes as are leading, one a network."""
+        return [
+            entk.chance_overlap(2 * len(one["keys"]) + 1, 1, MODULUS**2)
+            for one in self.found.values()
+        ]
 
+    def rival_gains(self) -> dict[str, list[float]]:
+        """What inputs and activations hold beyond the kernel of the mean logit.
+
+        Returns:
+            Differences of shares in the whole, one a network, by family.
+        """
+        whole = self.whole()
+        return {
+            family: [a - b for a, b in zip(held, whole[WHOLE[MEAN]][family], strict=True)]
+            for family, held in whole[WHOLE[GRAM]].items()
+        }
+
+    def cliffs_told(self, state: str) -> str:
+        """Every cliff beyond the first eigenvalue, in words.
+
+        Args:
+            state: ``"trained"`` or ``"untrained"``.
+
+        Returns:
+            Tensors that have one, where, and in how many networks.
+        """
+        told = [
+            f"{layer.replace('_', ' ')} after {stop} in {count} of {len(self.found)}"
+            for layer in LAYERS
+            for stop, count in self.cliffs(state, layer).items()
+        ]
+        return ", ".join(told) or "none"
+
+    def ways_table(self) -> Table:
+        """What leading modes hold with a derivative and without.
+
+        Returns:
+            A row for each way; columns for symmetric waves in ``THREE`` tensors, and for
+            both families in the whole.
+        """
+        symmetric, whole = self.symmetric(), self.whole()
+        names = {
+            GRAM: "no kernel: what is read",
+            MEAN: WHOLE[MEAN],
+            AVERAGE: WHOLE[AVERAGE],
+        }
         rows = []
-        for layer in LAYERS:
-            before, after = (self.cliffs(state, layer) for state in EPOCHS_OF)
-            if before or after:
-                rows.append([layer.replace("_", " "), told(before), told(after)])
-        return table(("tensor", "untrained", "trained"), rows)
+        for way, name in names.items():
+            beside = whole[WHOLE[way]]
+            shown = [symmetric[way][layer] for layer in THREE]
+            shown += [beside["symmetric"], beside["sum"]]
+            rows.append([name, *(span(values, 2) for values in shown)])
+        tensors = ("value", "attention out", "MLP in")
+        return table(("leading modes of", *tensors, "whole", "whole: sums"), rows)
 
 
-def ranges(rows: Mapping[str, Mapping[str, Sequence[float]]], head: str) -> Table:
-    """Ranges over networks, with two decimals.
+def published_table(general: NineKernels, others: NineKernels) -> Table:
+    """The published rows and four more, beside other networks and nulls.
 
     Args:
-        rows: Numbers by row and column.
-        head: Of the column of the rows' names.
+        general: Networks that generalise.
+        others: Networks that are less far.
 
     Returns:
-        The table.
+        A row for each of six.
     """
-    columns = list(next(iter(rows.values())))
-    return table(
-        (head, *columns),
-        [
-            [name, *(span(values[c], 2) for c in columns)]
-            for name, values in rows.items()
-        ],
-    )
+    groups = {
+        "generalise": general.six_rows(),
+        "less far": others.six_rows(),
+        "untrained": general.six_rows("untrained"),
+        "unused": general.six_rows("unused"),
+    }
+    rows = [
+        [name, PUBLISHED.get(name, ""), *(span(rows[name], 2) for rows in groups.values())]
+        for name in FIRST_SIX
+    ]
+    return table((f"chance {span(general.chance, 3)}", "published", *groups), rows)
 
 
 def stored_kernels() -> NineKernels:

@@ -294,7 +294,7 @@ class TestRestricted:
     def test_what_is_planted_holds(self):
         found = self.claims()
         assert disagreeing(found) == [0]  # five do generalise later
-        assert found[0].here == "5 of 10 do by 8,000"
+        assert found[0].here == "5 of 10 do by 8,000 (seeds 0 to 24, trained anew)"
         assert found[2].here == "95 % is reached 400 epochs earlier, in 5 of 5 fresh seeds"
 
     def test_beyond_the_bars(self):

@@ -152,9 +152,10 @@ def test_bars_of_energy_add_up_to_the_whole(ax):
     ax.clear()
     six = torch.cat([shares["trained"], torch.zeros(1, 3, 4)], 2)
     layerwise.energies({"trained": six}, [*names, "b", "sum", "difference", "rest"], ax)
-    ends = [bar.get_x() + bar.get_width() for bar in ax.patches[3:6]]
-    assert ends == pytest.approx([50, 50, 100])
-    assert ax.get_yticklabels()[0].get_text() == "first, trained"
+    ends = [bar.get_x() + bar.get_width() for bar in ax.patches[2:4]]
+    assert ends == pytest.approx([50, 50])
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["first, trained", "second, trained"]
 
 
 def test_nulls_and_open_outputs_are_drawn_by_feature(ax):
@@ -226,8 +227,8 @@ def test_places_of_peaks_are_drawn_over_the_expected_ones(ax):
 def test_long_courses_are_drawn_restricted_and_not(ax):
     series = {"restricted": [0.0, 1.0], EASY: [0.5, 0.9], HARD: [0.0, 0.2]}
     transformer.restricted_course(LongRuns([0, 8000], {4: series}), 4, ax)
-    assert heights(ax, "restricted to its waves").tolist() == [0, 1]
-    assert heights(ax, HARD).tolist() == [0, 0.2]
+    assert heights(ax, "hard pairs, restricted").tolist() == [0, 1]
+    assert heights(ax, "hard pairs").tolist() == [0, 0.2]
 
 
 def test_bands_over_sizes_are_medians(two):
@@ -271,7 +272,7 @@ def test_outcomes_are_drawn_in_order(ax):
         for seed, hard in ((0, 0.9), (1, 0.1))
     }
     transformer.outcome(transformers.Outcome(entries), ax)
-    assert heights(ax, "not trained").tolist() == [0.1, 0.9]
+    assert heights(ax, "hard pairs").tolist() == [0.1, 0.9]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "0"]
 
 
@@ -279,21 +280,25 @@ def test_learning_and_course_of_a_transformer(two):
     kinds = ("train", transformers.EASY, transformers.HARD)
     story = [dict(zip(kinds, (v, v / 2, v / 4), strict=True)) for v in (0.4, 1.0)]
     transformer.learning([0, 50], story, two[0])
-    assert heights(two[0], transformers.HARD).tolist() == pytest.approx([0.1, 0.25])
+    assert heights(two[0], "hard pairs").tolist() == pytest.approx([0.1, 0.25])
     values = torch.tensor([[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]])
     transformer.course([0, 50], values, 0.01, two[1])
-    label = "overlap of the unembedding with sums"
-    assert heights(two[1], label).tolist() == pytest.approx([0.1, 0.4])
+    assert heights(two[1], "overlap with sums").tolist() == pytest.approx([0.1, 0.4])
 
 
-def test_groups_and_ways_are_points_of_each_seed(two):
-    groups = {g: {"row: sum": [0.1 * i, 0.2]} for i, g in enumerate("abcd")}
-    transformer.groups_of_rows(groups, 0.01, two[0])
-    (line,) = (line for line in two[0].lines if line.get_label() == "c")
-    assert list(line.get_xdata()) == pytest.approx([0.2, 0.2])
-    shares = {way: {"value": [0.5, 0.6]} for way in ("gram", "mean", "average")}
-    transformer.ways(shares, ["value"], two[1])
-    assert heights(two[1], "mean").tolist() == pytest.approx([0.5, 0.6])
+def test_spectra_of_layers_are_drawn_with_cliffs_of_the_trained_ones(two):
+    steep = torch.cat([torch.ones(4), torch.logspace(-4, -5, 30)]).double()
+    flat = torch.linspace(2, 1, 34).double()
+    vectors = torch.eye(34).double()
+    trained, untrained = (
+        {name: Spectrum(values, vectors, 1.0) for name in ("query", "mlp_out")}
+        for values in (steep, flat)
+    )
+    transformer.spectra(trained, untrained, two)
+    assert [ax.get_title() for ax in two] == ["query", "mlp out"]
+    assert heights(two[0], "untrained")[-1] == pytest.approx(0.5)
+    dashed = [line for line in two[1].lines if line.get_linestyle() == "--"]
+    assert [line.get_xdata()[0] for line in dashed] == pytest.approx([4.5])
 
 
 def test_the_best_way_stands_on_top(ax):

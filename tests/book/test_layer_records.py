@@ -124,17 +124,24 @@ class TestTheTables:
     def test_families_are_counted_together_over_seeds(self):
         block = "modes 1 to 56"
         assert self.evidence.shared("trained", "second", block, 2, 3) == [25, 24]
-        row = self.evidence.family_table().rows[2]
-        assert row == ("second", "1 to 56", "11 → 11", "1 → 24 to 25")
+        table = self.evidence.family_table()
+        assert table.rows[1] == ("second", *["11 → 11", "1 → 24 to 25"] * 2)
+        assert table.rows[-1] == ("chance", *["3.7"] * 4)
 
     def test_cliffs_are_counted(self):
         assert self.evidence.cliffs("trained", "whole") == {57: 2, 113: 0}
         row = self.evidence.cliff_table().rows[0]
-        assert row == ("first", "2 → 2", "3 → 3", "0 → 0")
+        assert row == ("first", "2 → 2", "3.0 → 3.0", "0 → 0")
 
     def test_energies_are_medians_in_percent(self):
-        rows = self.evidence.energy_table().rows
-        assert rows[1] == ("a and b", "20 → 20", "10 → 10", "30 → 30")
+        one = copy.deepcopy(self.evidence.found)
+        for network, share in zip(one["networks"], (0.0, 0.2), strict=True):
+            network["trained"]["energies"][1][2] = share
+        told = Evidence(one).energy_moved
+        # The lower of two medians: 5 % of the trace for waves of a, none for those of b.
+        assert told("second", "a and b") == "10 → 5"
+        assert told("second", "sums, differences") == "10 → 10"
+        assert told("whole", "in no family") == "15 → 15"
         assert self.evidence.trace_ratios("trained") == "2.0"
 
     def test_one_network_whose_layers_do_not_add_up_is_noticed(self):

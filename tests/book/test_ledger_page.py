@@ -78,3 +78,17 @@ def test_every_chapter_with_claims_is_found_with_cell_and_section(tmp_path):
     assert "2 published claims, 1 agree, 1 do not:\n\n- a: published 1, here 2 to 3" in text
     assert "2 claims that are new here, 1 hold, 1 do not:\n\n- c: here 5 to 6" in text
     assert "(../chapters/09_x.ipynb#what-came-out)" in text
+
+
+def test_tables_of_one_section_are_one_table():
+    def cell(statement, count):
+        claims = [Claim(statement, "1", "2", True, "Fig. 1", "equal")]
+        data = {"text/markdown": ledger(claims)._repr_markdown_()}
+        output = nbformat.v4.new_output("display_data", data=data)
+        return nbformat.v4.new_code_cell("...", outputs=[output], execution_count=count)
+
+    part, other = (nbformat.v4.new_markdown_cell(f"## {name}") for name in ("One", "Two"))
+    cells = [part, cell("a", 3), cell("b", 4), other, cell("c", 5)]
+    found = ledger_page.tables(nbformat.v4.new_notebook(cells=cells), "09_x")
+    assert [[row[0] for row in table.rows] for table in found] == [["a", "b"], ["c"]]
+    assert [table.cell for table in found] == [3, 5]

@@ -222,6 +222,39 @@ class TestRestricted:
         assert restricted.Foretold(6, 1.0, 0.0014).short == "+1.00, p = 0.001"
         assert restricted.Foretold(6, -0.5, 0.0004).short == "-0.50, p < 0.001"
 
+    def test_late_ones_are_counted_and_told(self):
+        def one(real, kept, other=0.1):
+            return {
+                transformer.HARD: [0.0, 0.4, real, 1.0],
+                transformer.EASY: [0.0, 0.9, 1.0, 1.0],
+                "restricted": [0.0, real, kept, 1.0],
+                "other waves": [0.0, 0.0, other, 0.0],
+            }
+
+        series = {0: one(0.2, 0.5), 1: one(0.96, 1.0), 2: one(0.3, 0.1), 3: one(0.94, 1.0)}
+        series[2][transformer.HARD][-1] = 0.9
+        series[1]["other waves"][1] = 0.25
+        runs = restricted.LongRuns([0, 2000, 4000, 8000], series)
+        assert runs.late(range(4)) == [0, 2, 3]
+        assert runs.told([0, 1], [2, 3]).splitlines() == [
+            "slow, at 4,000: 1 of seeds 0 to 1, 2 of seeds 2 to 3;",
+            "  restricted above real: 2, of waves not used at most 0.25; "
+            "generalise by 8,000: 2",
+        ]
+        made = runs.orders([0, 1, 2, 3])
+        assert made.columns == (
+            "read at epoch 2,000",
+            "to 50 %, 4 networks",
+            "to 95 %, 4 networks",
+        )
+        assert [row[0] for row in made.rows] == [
+            "restricted accuracy",
+            "mirrored pairs",
+            "hard pairs",
+        ]
+        assert made.rows[0][1] == runs.foretold("restricted", 2000, range(4)).short
+        assert made.rows[0][2] == runs.foretold("restricted", 2000, range(4), 0.95).short
+
 
 class TestLadder:
     def test_a_run_is_followed_on_its_own_pairs(self):

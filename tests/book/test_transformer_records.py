@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from entk_book.studies import transformer, transformer_overlaps, transformer_records
-from entk_book.studies.transformer_records import AVERAGE, GRAM, LAYERS, MEAN, THREE
+from entk_book.studies.transformer_records import AVERAGE, GRAM, LAYERS, MEAN, THREE, WHOLE
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import modular_addition
 from entk_lib.toys.tasks.frequencies import waves_at
@@ -31,14 +31,18 @@ def some(share, cliffs=()):
 def one(share, cliffs=()):
     """A network's entry."""
     layers = {layer: some(share, cliffs if layer == "query" else ()) for layer in LAYERS}
-    three = {layer: some(share / 4) for layer in THREE}
-    whole = {"kernel": {"sum": share}}
+    read, averaged = ({layer: some(share / i) for layer in THREE} for i in (4, 8))
+    whole = {
+        way: {"sum": share / i, "symmetric": 1 - share / i}
+        for i, way in enumerate(WHOLE.values(), 1)
+    }
     return {
+        "keys": [3, 5],
         "trained": layers,
         "untrained": {layer: some(0.0) for layer in LAYERS},
         "unused": {layer: some(0.3) for layer in LAYERS},
-        GRAM: three,
-        AVERAGE: three,
+        GRAM: read,
+        AVERAGE: averaged,
         "whole": whole,
     }
 
@@ -87,8 +91,9 @@ def test_all_stored_networks_are_there():
 
 def test_cliffs_are_counted_over_networks():
     assert KERNELS.cliffs("trained", "query") == {4: 2, 9: 1}
-    rows = KERNELS.cliff_table().rows
-    assert rows == (("query", "none", "after 4 in 2 of 2, after 9 in 1 of 2"),)
+    told = KERNELS.cliffs_told("trained")
+    assert told == "query after 4 in 2 of 2, query after 9 in 1 of 2"
+    assert KERNELS.cliffs_told("untrained") == "none"
 
 
 def test_rows_are_picked_by_layer_block_and_family():
@@ -109,11 +114,38 @@ def test_medians_and_the_largest():
 def test_three_ways_are_told_apart():
     found = KERNELS.symmetric()
     assert found[MEAN]["value"] == [0.4, 0.3]
-    assert found[GRAM]["value"] == found[AVERAGE]["value"] == [0.1, 0.075]
+    assert found[GRAM]["value"] == [0.1, 0.075]
+    assert found[AVERAGE]["value"] == [0.05, 0.0375]
 
 
-def test_ranges_are_over_networks():
-    assert KERNELS.whole() == {"kernel": {"sum": [0.8, 0.6]}}
-    made = transformer_records.ranges(KERNELS.whole(), "of")
-    assert made.columns == ("of", "sum")
-    assert made.rows == (("kernel", "0.60 to 0.80"),)
+def test_ways_are_rows_with_ranges_over_networks():
+    rows = KERNELS.of([4]).ways_table().rows
+    assert [row[1:4] for row in rows] == [("0.10",) * 3, ("0.40",) * 3, ("0.05",) * 3]
+    assert [row[4:] for row in rows] == [
+        ("0.20", "0.80"),
+        ("0.60", "0.40"),
+        ("0.73", "0.27"),
+    ]
+    assert KERNELS.ways_table().rows[0][5] == "0.60 to 0.80"
+
+
+def test_gains_of_the_rival_are_beyond_the_kernel_s():
+    gains = KERNELS.of([4]).rival_gains()
+    assert gains["sum"] == pytest.approx([0.8 - 0.4])
+    assert gains["symmetric"] == pytest.approx([0.2 - 0.6])
+
+
+def test_rows_stand_beside_other_networks_and_nulls():
+    made = transformer_records.published_table(KERNELS, KERNELS.of([7]))
+    assert made.columns[:4] == ("chance 0.006", "published", "generalise", "less far")
+    assert made.rows[0][1:] == ("0.99", "0.60 to 0.80", "0.60", "0.00", "0.30")
+    assert made.rows[2][1:] == ("", "0.30 to 0.40", "0.30", "0.00", "0.15")
+    assert KERNELS.six_rows("unused")["MLP out, leading: symmetric"] == [0.15, 0.15]
+
+
+def test_quantities_are_split_and_ordered_by_accuracy():
+    points = torch.tensor([[0.1, 0.6, 0.0], [0.3, 0.2, 0.05], [0.9, 0.7, 1.0]])
+    made = transformer_overlaps.order_table(points)
+    assert made.columns[0] == "3 snapshots"
+    assert made.rows[0][1:] == ("0.10 to 0.30", "0.90 to 0.90", "100 %")
+    assert made.rows[1][1:] == ("0.20 to 0.60", "0.70 to 0.70", "100 %")

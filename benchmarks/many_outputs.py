@@ -23,10 +23,15 @@ GIB = 2**30
 
 
 class PitchTracker(nn.Module):
-    """The shapes of CREPE, tiny: six convolutions over sound, 360 pitches."""
+    """The shapes of CREPE, tiny: six convolutions over sound, 360 pitches.
 
-    def __init__(self) -> None:
+    Its outputs are logits, as in chapter 10, or with ``shares`` what a sigmoid makes of
+    them: then the last linear map is not the last, and 360 cotangents are needed, not 256.
+    """
+
+    def __init__(self, *, shares: bool = False) -> None:
         super().__init__()
+        self.last = nn.Sigmoid() if shares else nn.Identity()
         channels, lengths = (1, 128, 16, 16, 16, 32, 64), (512, *[64] * 5)
         self.blocks = nn.ModuleList(
             nn.Sequential(
@@ -43,11 +48,11 @@ class PitchTracker(nn.Module):
         self.classifier = nn.Linear(256, 360)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shares of 360 pitches, for 1,024 samples of sound."""
+        """360 numbers for 1,024 samples of sound."""
         x = x.unsqueeze(1)
         for pad, block in zip(self.pads, self.blocks, strict=True):
             x = block(F.pad(x, pad))
-        return torch.sigmoid(self.classifier(x.transpose(1, 2).flatten(1)))
+        return self.last(self.classifier(x.transpose(1, 2).flatten(1)))
 
 
 class Decoder(nn.Module):
@@ -130,9 +135,11 @@ def output_by_output(model: nn.Module, x: Tensor, outputs: int) -> float:
     return seconds / outputs * n_all
 
 
-def pitch(*, by_layer: bool) -> dict[str, object]:
+def pitch(
+    n: int = 120, *, by_layer: bool = False, shares: bool = False
+) -> dict[str, object]:
     """The pitch tracker beside the loop over its outputs."""
-    model, x = PitchTracker().eval(), torch.randn(120, 1024)
+    model, x = PitchTracker(shares=shares).eval(), torch.randn(n, 1024)
     loop = output_by_output(model, x, 10)
     predicted = entk.explain_ntk(model, x).seconds
     seconds, _ = timed(lambda: entk.empirical_ntk(model, x, by_layer=by_layer))
@@ -248,8 +255,10 @@ def growth() -> dict[str, object]:
 
 
 ROWS: dict[str, Callable[[], dict[str, object]]] = {
-    "pitch tracker": lambda: pitch(by_layer=False),
+    "pitch tracker": pitch,
     "pitch tracker, by layer": lambda: pitch(by_layer=True),
+    "pitch tracker, after a sigmoid": lambda: pitch(shares=True),
+    "pitch tracker, 240 sounds": lambda: pitch(240),
     "32,000 tokens": lambda: vocabulary(tied=False),
     "50,257 tokens, tied": lambda: vocabulary(tied=True),
     "encoder's hidden state": products,

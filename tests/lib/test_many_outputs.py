@@ -13,11 +13,11 @@ from entk_lib.kernels.engine import assemble, contract, convolve
 pytestmark = pytest.mark.sweep
 
 
-def test_what_a_narrowing_convolution_sends_back_is_autograd_s():
+def test_what_a_wide_convolution_sends_back_is_autograd_s():
     torch.manual_seed(0)
-    for padding, bias in ((0, True), (5, False), (15, True)):
+    for padding, bias in ((0, True), (5, False), (15, True), (17, True)):
         layer = nn.Conv1d(8, 2, 16, padding=padding, bias=bias).double()
-        x = inputs(3, 8, 20).requires_grad_()
+        x = inputs(3, 8, 50).requires_grad_()
         out = layer(x)
         cotangent = torch.randn_like(out)
         expected = torch.autograd.grad(out, x, cotangent, retain_graph=True)[0]
@@ -41,9 +41,9 @@ def test_what_a_narrowing_convolution_sends_back_is_autograd_s():
     [
         nn.Conv1d(8, 2, 16, stride=2),
         nn.Conv1d(8, 2, 4, dilation=2),
-        nn.Conv1d(8, 4, 16),
+        nn.Conv1d(8, 2, 15),
+        nn.Conv1d(8, 2, 30),
         nn.Conv1d(8, 2, 16, groups=2),
-        nn.Conv1d(8, 2, 16, padding=17),
         nn.ConvTranspose1d(8, 2, 16),
         nn.Conv2d(8, 2, (16, 1)),
     ],
@@ -51,12 +51,22 @@ def test_what_a_narrowing_convolution_sends_back_is_autograd_s():
 )
 def test_other_convolutions_are_left_to_torch(layer):
     layer = layer.double().requires_grad_(False)
-    x = inputs(3, 8, 20, *[2] * (layer.weight.ndim - 3)).requires_grad_()
+    x = inputs(3, 8, 50, *[2] * (layer.weight.ndim - 3)).requires_grad_()
     out = layer(x)
     expected = torch.autograd.grad(out, x, torch.ones_like(out), retain_graph=True)[0]
     with convolve.InputGradients():
         found = torch.autograd.grad(out, x, torch.ones_like(out))[0]
     assert torch.equal(found, expected)
+
+
+def test_a_wide_convolution_in_the_dark_sends_back_zeros():
+    layer = nn.Conv1d(8, 2, 16)
+    x = torch.randn(2, 8, 50, requires_grad=True)
+    cotangent = torch.randn(2, 2, 35) * torch.tensor([1.0, 0.0])[:, None, None]
+    with convolve.InputGradients():
+        found = torch.autograd.grad(layer(x), x, cotangent)[0]
+    assert found[0].any()
+    assert not found[1].any()  # what samples get of one another is compared with zero
 
 
 def hearing(n_outputs: int) -> nn.Module:
@@ -68,7 +78,7 @@ def hearing(n_outputs: int) -> nn.Module:
         nn.Conv1d(8, 2, 16),
         nn.Tanh(),
         nn.Flatten(),
-        nn.Linear(2 * 21, n_outputs),
+        nn.Linear(2 * 41, n_outputs),
         nn.Sigmoid(),
     ).double()
 
@@ -87,8 +97,8 @@ class Counted(nn.Module):
 
 @pytest.mark.parametrize("n_other", [None, 4], ids=["symmetric", "cross"])
 def test_a_model_is_run_once_for_all_parts_of_its_outputs(n_other, monkeypatch):
-    x1 = inputs(6, 1, 40)
-    x2 = None if n_other is None else inputs(n_other, 1, 40, seed=2)
+    x1 = inputs(6, 1, 60)
+    x2 = None if n_other is None else inputs(n_other, 1, 60, seed=2)
     model = Counted(hearing(24))
     whole = empirical_ntk(model, x1, x2)
     assert_close(
@@ -106,7 +116,7 @@ def test_a_model_is_run_once_for_all_parts_of_its_outputs(n_other, monkeypatch):
 
 
 def test_memory_beyond_enough_is_taken_only_where_it_saves_time(monkeypatch):
-    x, chosen = inputs(6, 1, 40), []
+    x, chosen = inputs(6, 1, 60), []
     original = assemble.largest_part
 
     def spied(*args, **options):
@@ -130,7 +140,7 @@ def test_memory_beyond_enough_is_taken_only_where_it_saves_time(monkeypatch):
 @pytest.mark.parametrize("outputs", ["average", "flatten", "diagonal"])
 @pytest.mark.parametrize("by_layer", [False, True])
 def test_a_pitch_tracker_s_kernel_is_the_definition_s(outputs, by_layer):
-    model, x = hearing(7), inputs(5, 1, 40)
+    model, x = hearing(7), inputs(5, 1, 60)
     found = empirical_ntk(model, x, outputs=outputs, by_layer=by_layer)
     found = sum(found.values()) if by_layer else found
     expected = loop_kernel(model, x, x)
@@ -152,3 +162,31 @@ def test_the_error_of_single_precision_does_not_grow_with_the_outputs(last):
         expected = empirical_ntk(model.double(), x)
         errors.append(float((found - expected).abs().max() / expected.abs().max()))
     assert max(errors) < 1e-6
+
+
+def test_a_common_factor_is_told_only_where_that_saves_something(monkeypatch):
+    plans = []
+    original = assemble.largest_part
+
+    def spied(*args):
+        found = original(*args)
+        plans.append(found[1].plan)
+        return found
+
+    monkeypatch.setattr(assemble, "largest_part", spied)
+    torch.manual_seed(0)
+    plain = nn.Sequential(
+        nn.Linear(6, 200), nn.Tanh(), nn.Linear(200, 200), nn.Tanh(), nn.Linear(200, 8)
+    )
+    # Below, at many places, gradients of every output are made anyway.
+    layers = [nn.Conv1d(1, 16, 9), nn.Tanh(), nn.MaxPool1d(15), nn.Flatten()]
+    layers += [nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 8), nn.Sigmoid()]
+    heavy = nn.Sequential(*layers)
+    empirical_ntk(plain.double(), inputs(400, 6))
+    x = inputs(4, 1, 68)
+    found = empirical_ntk(heavy.double(), x)
+    assert_close(found, loop_kernel(heavy, x, x).diagonal(0, 2, 3).mean(2))
+    separated, whole = plans
+    assert separated.separable
+    assert not whole.separable
+    assert whole.pairs.keys() | {0} == {0, *whole.structure.uses}

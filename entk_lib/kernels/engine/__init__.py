@@ -18,7 +18,7 @@ One call, `empirical_ntk(model, x)`, walks through the files of this folder in t
       |
     contract    factors, block by block, are multiplied into the kernel
       |
-    assemble    outputs part by part; the last linear map apart, by `head`
+    assemble    outputs part by part; the last linear map apart, by `head` and `head_rows`
 
 `layer_rules` says what a linear layer, a convolution or an embedding does with its
 parameter, `steps` runs what is made of several such layers one by one, `factors` how two

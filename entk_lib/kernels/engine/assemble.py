@@ -12,7 +12,8 @@ from entk_lib._progress import progress
 from entk_lib.kernels.engine.contract import WORKING_BYTES, Blocks
 from entk_lib.kernels.engine.factors import Gradient
 from entk_lib.kernels.engine.harvest import harvest
-from entk_lib.kernels.engine.head import find_head
+from entk_lib.kernels.engine.head import Head, find_head
+from entk_lib.kernels.engine.head_rows import spread_over_outputs
 from entk_lib.kernels.engine.plan import make_plan
 from entk_lib.kernels.engine.predict import announce_if_long
 from entk_lib.kernels.engine.problem import Problem
@@ -82,13 +83,35 @@ def kernel_matrices(
 
 def _with_head(problem: Problem, task: Task) -> dict[str, Tensor]:
     """The last linear map apart, where there is one."""
-    head = find_head(problem, task.x1, task.x2)
+    head = find_head(problem, task.x1, task.x2, rows=True)
     if head is None:
         return _kernels_of(problem, task)
+    if problem.maps.layout == "rows":
+        return _with_rows(head, task)
     kernels = {layer: kernel.zero_() for layer, kernel in (task.into or {}).items()}
     if head.below is not None:
         kernels |= _kernels_of(head.below, task)
     return head.add_own(kernels, task.x1, task.x2, task.dtype)
+
+
+def _with_rows(head: Head, task: Task) -> dict[str, Tensor]:
+    """The same where every mapped output is a row: the kernel below is spread over them."""
+    problem, dtype = head.problem, task.dtype or head.problem.dtype
+    shape = (task.n1 * problem.n_mapped, task.n2 * problem.n_mapped)
+    layers, hidden = dict.fromkeys(problem.layers.values()), {}
+    given = task.into is not None
+    needed = 0 if given else len(layers) * shape[0] * shape[1] * dtype.itemsize
+    needed += 3 * 8 * problem.n_mapped * shape[1]  # a sample's rows at work
+    if head.below is not None:
+        try:
+            few = replace(task, budget=task.budget - needed, into=None)
+            hidden = _kernels_of(head.below, few)
+        except MemoryError:  # both do not fit at once
+            return _kernels_of(problem, task)
+    kernels = task.into or {
+        layer: torch.empty(shape, dtype=dtype, device=problem.device) for layer in layers
+    }
+    return spread_over_outputs(head, hidden, task.x1, task.x2, kernels)
 
 
 def _kernels_of(problem: Problem, task: Task) -> dict[str, Tensor]:

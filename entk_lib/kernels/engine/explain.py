@@ -9,8 +9,13 @@ from entk_lib._inputs import Inputs
 from entk_lib._progress import told
 from entk_lib.kernels.engine.assemble import Task, largest_part
 from entk_lib.kernels.engine.head import Head, find_head
+from entk_lib.kernels.engine.head_rows import spread_operations
 from entk_lib.kernels.engine.plan import ParameterPlan, make_plan
-from entk_lib.kernels.engine.predict import predicted_seconds, seconds_each
+from entk_lib.kernels.engine.predict import (
+    multiply_adds_per_second,
+    predicted_seconds,
+    seconds_each,
+)
 from entk_lib.kernels.engine.problem import Problem
 from entk_lib.kernels.engine.prove import Structure, first_that_holds, prove_rules
 from entk_lib.kernels.engine.record import ChangedError
@@ -72,7 +77,7 @@ def explain_plan(
         checks: Seconds that the checks before took, which count too.
     """
     task, start = Task(x1, x2, budget), time.perf_counter()
-    head = find_head(problem, x1, x2)
+    head = find_head(problem, x1, x2, rows=True)
     below = problem if head is None else head.below
     found: dict[str, ParameterPlan] = {}
     seconds: float | None = checks
@@ -130,6 +135,9 @@ def _joined(below: ParameterPlan | None, own: ParameterPlan) -> ParameterPlan:
 
 def _own_seconds(head: Head, task: Task) -> float:
     """Seconds of the map's own part, on all samples."""
+    if head.problem.maps.layout == "rows":
+        speed = multiply_adds_per_second(head.problem.dtype, head.problem.device)
+        return spread_operations(head, task.n1, task.n2) / speed
     try:
         each = seconds_each(head.own_factors, task.x1, task.n1)
     except ChangedError:

@@ -84,23 +84,25 @@ class Inputs:
     values: Tensor | None
     factor: float = 1.0
 
+    def part(self, group: int, samples: slice, dtype: torch.dtype) -> Tensor | None:
+        """A of some samples at all positions, laid out one after the other."""
+        if self.values is None:
+            return None
+        values = self.values[group, :, samples]
+        return values if values.ndim == 2 else values.to(dtype).contiguous()
+
     def product(
-        self,
-        other: "Inputs",
-        at: tuple[int, int],
-        here: slice,
-        there: slice,
-        dtype: torch.dtype,
+        self, right: Tensor | None, at: tuple[int, int], here: slice, dtype: torch.dtype
     ) -> Tensor | float:
-        """Inner products at one position here and all positions there, ``(n1, t, n2)``."""
-        if self.values is None or other.values is None:
+        """Inner products at one position here and all of a part there, ``(n1, t, n2)``."""
+        if self.values is None or right is None:
             return self.factor**2
         group, s = at
-        left, right = self.values[group, s, here], other.values[group, :, there]
+        left = self.values[group, s, here]
         if left.ndim == 1:  # one-hot rows agree or are orthogonal
             inner = (left[:, None, None] == right).to(dtype)
         else:
-            inner = left.to(dtype) @ right.to(dtype).flatten(0, 1).mT
+            inner = left.to(dtype) @ right.flatten(0, 1).mT
             inner = inner.reshape(len(left), *right.shape[:2])
         return inner if self.factor == 1 else inner * self.factor**2
 
@@ -145,13 +147,16 @@ class Pairs(Factor):
             return
         layers = dict.fromkeys(part.layer for part in self.inputs)
         for group in range(groups):
+            # Once for all positions on this side.
+            right = other.cotangents[group, :, there].to(dtype).contiguous()
+            parts = [part.part(group, there, dtype) for part in other.inputs]
             for s in range(positions):
                 at = (group, s)
-                outer = self._outer(other, at, here, there, dtype, by_row=by_row)
+                outer = self._outer(other, right, at, here, by_row=by_row)
                 for layer in layers:
                     inner = sum(
-                        mine.product(theirs, at, here, there, dtype)
-                        for mine, theirs in zip(self.inputs, other.inputs, strict=True)
+                        mine.product(theirs, at, here, dtype)
+                        for mine, theirs in zip(self.inputs, parts, strict=True)
                         if mine.layer == layer
                     )
                     _add_each(tiles[layer], inner, outer)
@@ -193,24 +198,23 @@ class Pairs(Factor):
     def _outer(
         self,
         other: "Pairs",
+        right: Tensor,
         at: tuple[int, int],
         here: slice,
-        there: slice,
-        dtype: torch.dtype,
         *,
         by_row: bool,
     ) -> Tensor:
         """G G'^T at one position here and all there, ``(n1, mapped1, t, n2, mapped2)``.
 
-        Without ``by_row`` both mapped axes have length one: their sum.
+        ``right`` is the other's G there. Without ``by_row`` both mapped axes have length
+        one: their sum.
         """
         group, s = at
-        left = self.cotangents[group, s, here].to(dtype)
-        right = other.cotangents[group, :, there].to(dtype)
+        left = self.cotangents[group, s, here].to(right.dtype)
         same = self.common is other.common and len(other.cotangents[group]) == 1
         # With itself, a column of U gives one.
         if self.common is not None and other.common is not None and not same:
-            weights = (self.common[group, s] * other.common[group]).sum(1).to(dtype)
+            weights = (self.common[group, s] * other.common[group]).sum(1).to(right.dtype)
             right = right * weights[:, None, None]
         n1, t, n2 = len(left), *right.shape[:2]
         if by_row:

@@ -10,6 +10,8 @@ only R with :math:`R^\top R = (M U)^\top (M U)`, a d x d matrix:
 The map's own parameters have a closed form, :math:`\alpha\, (h \cdot h' + 1)` with
 :math:`\alpha` the sum of squares of M. Where the map's weight is a table of tokens too,
 its two uses have products with each other, one backward pass for each place of a token.
+Where every mapped output is a row of the kernel, `head_rows` spreads the kernel of h over
+the outputs.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from entk_lib import _inputs
 from entk_lib._inputs import Inputs
-from entk_lib._outputs import Dense, OutputMap
+from entk_lib._outputs import Dense, OutputMap, Scaled
 from entk_lib.kernels.engine.cut import Cut
 from entk_lib.kernels.engine.layer_rules import Term
 from entk_lib.kernels.engine.problem import Problem
@@ -149,15 +151,19 @@ class Head:
         return torch.cat(parts)
 
 
-def find_head(problem: Problem, x1: Inputs, x2: Inputs | None = None) -> Head | None:
+def find_head(
+    problem: Problem, x1: Inputs, x2: Inputs | None = None, *, rows: bool = False
+) -> Head | None:
     """The last linear map, if it saves cotangents and holds on all samples.
 
     Proven on a few samples: the outputs get the map's results unchanged, at one position;
     gradients below it, with its own, are autograd's. Compared by value on all samples.
+    With ``rows``, also where every mapped output is a row of the kernel.
     """
     mapped, n_outputs = problem.n_mapped, problem.n_outputs
     maps = problem.maps
-    if maps.layout != "sum" or not maps.symmetric or problem.dtype not in TOLERANCE:
+    known = maps.layout == "sum" or (rows and maps.layout == "rows")
+    if not known or not maps.symmetric or problem.dtype not in TOLERANCE:
         return None
     if not any(
         n_outputs in p.shape and p.numel() < n_outputs * mapped
@@ -204,7 +210,11 @@ def _candidate(problem: Problem, run: Recording) -> tuple[Head, Tensor] | None:
             shift = term
     else:
         return None
-    if term.vocabulary or term.n_in >= problem.n_mapped or not term.weight.distinct:
+    if term.vocabulary or not term.weight.distinct:
+        return None
+    # To spread a kernel over the outputs takes products, too: h must be much narrower.
+    most = (problem.n_mapped - 1) // (2 if problem.maps.layout == "rows" else 1)
+    if term.n_in > most:
         return None
     if event.argument is None or call.reads is None or len(call.terms) > 2:
         return None
@@ -253,21 +263,31 @@ def _described(
     names = (name if name in chosen else None, bias if bias in chosen else None)
     rest = {n: p for n, p in chosen.items() if n != bias and (n != name or users)}
     below = None
+    if rest and users and problem.maps.layout == "rows":
+        return None  # a table's products with the map are known as a sum only
     if rest:
-        values, vectors = torch.linalg.eigh(problem.maps.left.gram(weight.double()))
-        kept = values > len(values) * torch.finfo(torch.float64).eps * values[-1]
-        root = Dense((vectors * values.clamp_min(0).sqrt())[:, kept].mT.to(problem.dtype))
         below = replace(
             problem,
             model=cut,
             parameters=rest,
-            maps=OutputMap(root, root, "sum"),
+            maps=_maps_below(problem, weight),
             n_outputs=weight.shape[1],
             layers={n: problem.layers[n] for n in rest},
         )
     use = run.path.uses[index]
     head = Head(below, weight, shift, names, term.weight.factor, use, problem, cut)
     return head, entries
+
+
+def _maps_below(problem: Problem, weight: Tensor) -> OutputMap:
+    """What is asked of h: R where mapped outputs are summed, else every number."""
+    if problem.maps.layout == "rows":
+        every = Scaled(weight.new_ones(weight.shape[1]), range(weight.shape[1]))
+        return OutputMap(every, every, "rows")
+    values, vectors = torch.linalg.eigh(problem.maps.left.gram(weight.double()))
+    kept = values > len(values) * torch.finfo(torch.float64).eps * values[-1]
+    root = Dense((vectors * values.clamp_min(0).sqrt())[:, kept].mT.to(problem.dtype))
+    return OutputMap(root, root, "sum")
 
 
 def _is_table(run: Recording, index: int, entries: Tensor) -> bool:

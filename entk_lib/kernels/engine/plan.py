@@ -12,6 +12,8 @@ from entk_lib.kernels.engine.prove import Structure, Use
 _ENTRY_COST = 15
 # Fewer outputs than this, and to look for a common factor costs more than it saves.
 _FEWEST_OUTPUTS = 4
+# Of so many samples every output is run on its own to tell a common factor.
+_COVER = 64
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class Plan:
         making: Multiply-adds that make the factors of all samples, once.
         contraction: Of the products of factors, once; entrywise work in the same time.
         forward: Multiply-adds of the model's forward pass and its check, once.
-        backward: Multiply-adds of the model's backward passes, once.
+        backward: Multiply-adds of the model's backward passes, once, and of the passes
+            that tell common factors.
         in_order: Whether Jacobians need their columns in the parameter's order.
     """
 
@@ -66,6 +69,11 @@ class Plan:
     forward: int = 0
     backward: int = 0
     in_order: bool = False
+
+    @property
+    def operations(self) -> int:
+        """All of these multiply-adds."""
+        return self.making + self.contraction + self.forward + self.backward
 
     @property
     def positions(self) -> int:
@@ -89,6 +97,12 @@ def _size_of_call(part: tuple[Use, Term]) -> int:
     use, term = part
     width = 1 if term.vocabulary or term.inputs is None else term.n_in
     return use.call.groups * use.call.positions * use.call.n_out * width
+
+
+def _size_of_calls(structure: Structure) -> int:
+    """Multiply-adds of all calls, for a sample."""
+    calls = ((use, term) for use in structure.uses.values() for term in use.call.terms)
+    return sum(map(_size_of_call, calls))
 
 
 @dataclass(frozen=True)
@@ -146,10 +160,14 @@ class _Costs:
         self, structure: Structure, n_autodiff: int, n_cotangents: int
     ) -> tuple[int, int]:
         """A forward pass with a check, and a backward pass for each cotangent."""
-        calls = ((use, term) for use in structure.uses.values() for term in use.call.terms)
-        own = sum(map(_size_of_call, calls))
+        own = _size_of_calls(structure)
         backward = own * n_cotangents + 3 * self.n_mapped * n_autodiff
         return self.samples * 2 * own, self.samples * backward
+
+    def separation(self, structure: Structure) -> int:
+        """Telling common factors: a few samples are run both ways for each output."""
+        few = min(self.samples, _COVER)
+        return few * self.n_mapped * 2 * _size_of_calls(structure)
 
     def product(self, size: int) -> int:
         """J J'^T of a Jacobian with ``size`` numbers for each sample and output."""
@@ -171,6 +189,28 @@ def make_plan(
     that make one are chosen, columns in the parameter's order.
     """
     costs = _Costs(n1, n2, problem.n_mapped, problem.by_row, symmetric)
+    if jacobians:
+        return _plan(problem, structure, costs, jacobians=True)
+    plan = _plan(problem, structure, costs)
+    if not plan.separable:
+        return plan
+    # Where the gradients of every output are made anyway, a common factor saves little.
+    return min(
+        plan,
+        _plan(problem, structure, costs, separate=False),
+        key=lambda found: found.operations,
+    )
+
+
+def _plan(
+    problem: Problem,
+    structure: Structure,
+    costs: _Costs,
+    *,
+    jacobians: bool = False,
+    separate: bool = True,
+) -> Plan:
+    """The plan with common factors where there are some, or without."""
     plan = Plan(structure, in_order=jacobians)
     ways: dict[str, tuple[str, int]] = {}
     for name, own in structure.terms.items():
@@ -180,7 +220,7 @@ def make_plan(
         ways[name] = "autodiff", costs.product(problem.parameters[name].numel())
     if not jacobians:
         for index in structure.uses:
-            _choose_pairs(plan, problem, costs, index, ways)
+            _choose_pairs(plan, problem, costs, index, ways, separate=separate)
     plan.gradients = {
         name: own for name, own in structure.terms.items() if ways[name][0] == "gradient"
     }
@@ -191,6 +231,8 @@ def make_plan(
     n_autodiff = sum(problem.parameters[n].numel() for n in structure.autodiff)
     n_cotangents = problem.n_mapped if plan.every_output else 3
     plan.forward, plan.backward = costs.passes(structure, n_autodiff, n_cotangents)
+    if plan.separable:
+        plan.backward += costs.separation(structure)
     entrywise = sum(
         costs.entrywise(structure.uses[i]) * len(own) for i, own in plan.pairs.items()
     )
@@ -217,12 +259,19 @@ def _choose_pairs(
     costs: _Costs,
     index: int,
     ways: dict[str, tuple[str, int]],
+    *,
+    separate: bool,
 ) -> None:
     """Contract a call's terms by pairs of positions where all of them together gain."""
     structure, use = plan.structure, plan.structure.uses[index]
     if not len(use.alive):
         return
-    separable = use.separable and not problem.by_row and problem.n_mapped >= _FEWEST_OUTPUTS
+    separable = (
+        separate
+        and use.separable
+        and not problem.by_row
+        and problem.n_mapped >= _FEWEST_OUTPUTS
+    )
     outer = costs.outer(use, separable=separable)
     gains: dict[int, int] = {}
     for j, term in enumerate(use.call.terms):

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from entk_lib import _inputs
 from entk_lib._inputs import Inputs
-from entk_lib.kernels.engine.convolve import InputGradients, is_narrowing
+from entk_lib.kernels.engine.convolve import InputGradients, is_wide
 from entk_lib.kernels.engine.layer_rules import Call, Tracked
 from entk_lib.kernels.engine.recognise import Site, recognise, token_axis
 from entk_lib.kernels.engine.steps import Steps, steps_of
@@ -89,14 +89,14 @@ class Recording:
         leaves: The chosen parameters, as leaves of the graph.
         events: The uses of a parameter; None where no rule fits.
         path: The same without the data, to compare with another batch.
-        narrows: Whether it holds convolutions that `convolve` takes as products.
+        wide: Whether it holds convolutions that `convolve` takes by frequency.
     """
 
     outputs: Tensor
     leaves: dict[str, Tensor]
     events: list[Event | None]
     path: Path
-    narrows: bool = False
+    wide: bool = False
 
     def event(self, index: int) -> Event:
         """The recognised use at ``index``; ChangedError where it is not recognised."""
@@ -124,7 +124,7 @@ class Recording:
         found: Sequence[Tensor | None] = [None] * len(inputs)
         if self.outputs.requires_grad and inputs:
             cotangent = cotangent.to(self.outputs.dtype)
-            with InputGradients() if self.narrows else contextlib.nullcontext():
+            with InputGradients() if self.wide else contextlib.nullcontext():
                 found = torch.autograd.grad(
                     self.outputs, inputs, cotangent, retain_graph=True, allow_unused=True
                 )
@@ -162,7 +162,7 @@ def record(
     path = Path(recorder.uses, recorder.users, recorder.per_sample, recorder.second)
     if like is not None and path != like:
         raise ChangedError("the model took another path")
-    return Recording(outputs, leaves, recorder.events, path, recorder.narrows)
+    return Recording(outputs, leaves, recorder.events, path, recorder.wide)
 
 
 class _Recorder(TorchFunctionMode):
@@ -186,7 +186,7 @@ class _Recorder(TorchFunctionMode):
         self.uses: list[str] = []
         self.users: list[frozenset[str]] = []
         self.second: list[bool] = []
-        self.narrows = False
+        self.wide = False
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -201,7 +201,7 @@ class _Recorder(TorchFunctionMode):
                 return out
         out = func(*args, **kwargs)
         if called == "conv1d":
-            self.narrows |= any(map(is_narrowing, given))
+            self.wide |= any(map(is_wide, given))
         if names:
             self._see(called, names, func, args, kwargs, out)
         return out

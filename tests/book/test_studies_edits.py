@@ -489,6 +489,11 @@ class TestTable:
         middle = sorted(table.spread("trained", "sum", 0.3))
         assert middle[4] - 1e-6 <= line.get_ydata()[1] <= middle[5] + 1e-6
         figures.course(table, ("sum",), axes[1])
+        drawn = {line.get_label(): line for line in axes[1].lines}
+        assert drawn["new pairs right"].get_ydata()[-1] == pytest.approx(1, abs=0.01)
+        assert drawn["new pairs right"].get_ydata()[4] == 0  # step 60
+        done = sorted(table.course("sum")[500])
+        assert drawn["sum"].get_ydata()[-1] == pytest.approx(done[2])
         figures.presence({"logits": {"a": [0.1, 0.3, 0.2]}}, axes[2])
         assert axes[2].patches[0].get_height() == pytest.approx(20)
         figures.tensors(HELD, axes[3])

@@ -10,7 +10,7 @@ from torch import Tensor
 from entk_book.explorers._explorer import Explorer, javascript
 from entk_lib import plotting
 
-PARTS = ("left", "profile", "accuracies", "length")
+PARTS = ("left", "accuracies", "length")
 
 
 class Edits(Explorer):
@@ -84,22 +84,16 @@ class Edits(Explorer):
         self._title = f"{list(changes)[start[0]]}, frequency {start[1] + 1}"
 
     def figure(self) -> Figure:
-        """The first change: what is left of each wave, the mean logits, the accuracies.
+        """The first change: what is left of each wave, and the accuracies.
 
         Returns:
             The figure that stands where no JavaScript runs.
         """
-        figure, (left, middle, right) = plt.subplots(1, 3, figsize=(9.5, 3.2))
-        at, none = self._at[2], self._strengths.index(0)
-        waves, profiles = self._drawn["left"], self._drawn["profile"]
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+        at, waves = self._at[2], self._drawn["left"]
         left.plot(range(1, waves.shape[1] + 1), waves[at], "o", color=plotting.BLUE)
         left.axhline(1, color=plotting.BLACK, linewidth=1)
         left.set(xlabel="frequency of the sum", ylabel="left of each wave", ylim=(-3, 3))
-        reach = profiles.shape[1] // 2
-        away = range(-reach, reach + 1)
-        middle.plot(away, profiles[none], "--", color=plotting.BLACK, label="before")
-        middle.plot(away, profiles[at], color=plotting.BLUE, label="after")
-        middle.set(xlabel="classes beyond the right one", ylabel="mean logit")
         for column, (name, color, style) in enumerate(
             (("train", plotting.ORANGE, "--"), ("test", plotting.BLUE, "-"))
         ):
@@ -107,8 +101,7 @@ class Edits(Explorer):
             right.plot(self._strengths, values, style, color=color, label=name)
         right.axvline(self._strengths[at], color=plotting.BLACK, linewidth=1)
         right.set(xlabel="strength", ylabel="accuracy", ylim=(-0.02, 1.05))
-        for ax in (middle, right):
-            ax.legend()
+        right.legend()
         left.set_title(f"{self._title}, strength {self._strengths[at]:g}", loc="left")
         plt.close(figure)
         return figure

@@ -7,27 +7,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from entk_book.studies.pitch import CHANCE, INTERVALS, OCTAVES, Heard
+from entk_book.studies.pitch import CHANCE, INTERVALS, Heard
 from entk_lib import plotting
-
-
-def heard_pitch(true: Float[Tensor, " n"], told: Float[Tensor, " n"], ax: Axes) -> Axes:
-    """What a pitch tracker says of tones, in octaves above the lowest.
-
-    Args:
-        true: Pitches in cents.
-        told: What it says.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    low = float(true.min())
-    across, up = (true - low) / 1200, (told - low) / 1200
-    ax.plot(across, across, color=plotting.BLACK, linewidth=1)
-    ax.plot(across, up, "o", color=plotting.BLUE, markersize=4, alpha=0.7)
-    ax.set(xlabel="pitch (octaves above the lowest)", ylabel="what it says (octaves)")
-    return ax
 
 
 def by_block(heard: Heard, sounds: Sequence[str], axes: Sequence[Axes]) -> Sequence[Axes]:
@@ -59,25 +40,6 @@ def by_block(heard: Heard, sounds: Sequence[str], axes: Sequence[Axes]) -> Seque
         ax.set(title=sound, xlabel="tones' spectrum, then kernel by block", ylim=(0, 10))
     axes[0].set_ylabel("shared by 20 modes (of 10)")
     axes[0].legend(fontsize=8, loc="upper right")
-    return axes
-
-
-def combs(found: Mapping[str, Sequence[float]], axes: Sequence[Axes]) -> Sequence[Axes]:
-    """Dimensions shared with each wave, by its turns; those of whole octaves stand out.
-
-    Args:
-        found: As `entk_book.studies.pitch.comb`, by name, one an axes.
-        axes: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    for ax, (name, values) in zip(axes, found.items(), strict=True):
-        turns = range(1, len(values) + 1)
-        looks = [plotting.BLUE if k % OCTAVES == 0 else plotting.SKY for k in turns]
-        ax.bar(turns, values, color=looks)
-        ax.set(title=name, xlabel="turns of the wave over five octaves", ylim=(0, 2))
-    axes[0].set_ylabel("shared by 20 modes (of 2)")
     return axes
 
 

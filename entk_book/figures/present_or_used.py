@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from matplotlib.axes import Axes
-from torch import Tensor
 
 from entk_book.studies.edit_records import Table
 from entk_book.studies.edited_transformers import BETTER_PART, CHANGES, Tensors
@@ -40,30 +38,6 @@ def presence(shares: Mapping[str, Mapping[str, Sequence[float]]], ax: Axes) -> A
         ax.bar(at, heights, 0.95 * width, color=looks[i], label=place)
     ax.set_xticks(range(len(families)), families)
     ax.set(ylabel="share of the energy (%)")
-    ax.legend()
-    return ax
-
-
-def scalpel(
-    left: Mapping[str, Float[Tensor, " frequencies"]], frequency: int, ax: Axes
-) -> Axes:
-    """How much is left of each wave of the sum after a change.
-
-    Args:
-        left: Energies after, over before, by the change's name.
-        frequency: The one that was to go.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    looks = ((plotting.BLUE, "o"), (plotting.ORANGE, "x"))
-    for (name, values), (color, marker) in zip(left.items(), looks, strict=True):
-        at = range(1, len(values) + 1)
-        ax.plot(at, values, marker, linestyle="none", color=color, label=name)
-    ax.axhline(1.0, color=plotting.BLACK, linewidth=1)
-    ax.axvspan(frequency - 0.4, frequency + 0.4, color=plotting.BLUE, alpha=0.12)
-    ax.set(xlabel="frequency of the sum", ylabel="energy left", ylim=(0, 1.15))
     ax.legend()
     return ax
 
@@ -128,11 +102,11 @@ def spreads(
 
 
 def course(table: Table, functions: Sequence[str], ax: Axes) -> Axes:
-    """How far edits spread, and the test accuracy, through training.
+    """How far edits spread, and the accuracy on new pairs, through training.
 
     Args:
         table: All edits.
-        functions: Which to draw.
+        functions: Which to draw; as in `spreads`, whose legend names them.
         ax: Where to draw.
 
     Returns:
@@ -146,10 +120,14 @@ def course(table: Table, functions: Sequence[str], ax: Axes) -> Axes:
         ax.plot(steps, middle, marker=marker, color=color, label=name)
     by_step = table.course("accuracy")
     middle = [float(np.median(values)) for values in by_step.values()]
-    ax.plot(list(by_step), middle, "--", color=plotting.VERMILION, label="test accuracy")
-    ax.set(xlabel="step", ylabel="done, or accuracy", xscale="symlog")
-    ax.set_xticks([0, 10, 30, 100, 300], ["0", "10", "30", "100", "300"])
-    ax.legend()
+    (line,) = ax.plot(
+        list(by_step), middle, "--", color=plotting.VERMILION, label="new pairs right"
+    )
+    ax.axhline(0, color=plotting.BLACK, linewidth=0.8)
+    ax.set_xscale("symlog", linthresh=50)
+    ax.set(title="through training", xlabel="step", xlim=(-3, 550), ylim=(-0.15, 1.05))
+    ax.set_xticks([0, 50, 100, 200, 500], ["0", "50", "100", "200", "500"])
+    ax.legend(handles=[line])
     return ax
 
 

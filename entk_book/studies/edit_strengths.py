@@ -83,16 +83,13 @@ def answers(adder: Adder, network: nn.Module, changed: nn.Module) -> dict[str, l
 
     Returns:
         ``left``, how much of each wave of the sum is in the logits, 1 as it was, 0 gone,
-        negative turned around; ``profile``, the mean logit of the class that is d beyond
-        the right one, d from -14 to 14; ``accuracies`` on training pairs and on others;
-        ``alone``, the accuracy on the others of what is left of the sum's waves alone.
+        negative turned around; ``accuracies`` on training pairs and on others; ``alone``,
+        the accuracy on the others of what is left of the sum's waves alone.
     """
     x = adder.x.double()
     before, after = network(x), changed(x)
     was, now = _waves().mT @ before, _waves().mT @ after
     left = (was * now).sum((1, 2)) / was.square().sum((1, 2))
-    right = adder.y.argmax(1)
-    places = (right.unsqueeze(1) + torch.arange(-14, 15)) % adder.modulus
     accuracies = [
         modular_addition.accuracy(after[rows], adder.y[rows].double())
         for rows in (adder.known, adder.others)
@@ -101,7 +98,6 @@ def answers(adder: Adder, network: nn.Module, changed: nn.Module) -> dict[str, l
     alone = (waves @ (waves.T @ after))[adder.others]
     return {
         "left": left.tolist(),
-        "profile": after.gather(1, places).mean(0).tolist(),
         "accuracies": accuracies,
         "alone": [modular_addition.accuracy(alone, adder.y[adder.others].double())],
     }
@@ -161,10 +157,10 @@ def as_tensors(record: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
         record: As `record` gives it.
 
     Returns:
-        By change: ``left``, shape ``(frequencies, strengths, frequencies)``; ``profile``,
-        ``(frequencies, strengths, 29)``; ``accuracies``, ``(frequencies, strengths, 2)``;
-        ``alone``, ``(frequencies, strengths, 1)``; ``length``, ``(frequencies,)``, relative
-        to the parameters'.
+        By change: ``left``, shape ``(frequencies, strengths, frequencies)``;
+        ``accuracies``, ``(frequencies, strengths, 2)``; ``alone``,
+        ``(frequencies, strengths, 1)``; ``length``, ``(frequencies,)``, relative to the
+        parameters'.
     """
     return {
         name: {what: torch.tensor(values) for what, values in one.items()}
@@ -179,33 +175,6 @@ def stored_strengths() -> dict[str, dict[str, Tensor]]:
         As `as_tensors`.
     """
     return as_tensors(records.read("edit_strengths"))
-
-
-def told(
-    changes: Mapping[str, Mapping[str, Tensor]], strengths: Sequence[int | float]
-) -> list[str]:
-    """What all frequencies have in common.
-
-    Args:
-        changes: As `as_tensors`.
-        strengths: Of ``STRENGTHS``.
-
-    Returns:
-        One line a change and strength: ranges over the frequencies.
-    """
-    lines = []
-    for name, one in changes.items():
-        for strength in strengths:
-            at = STRENGTHS.index(strength)
-            own = one["left"][:, at]
-            chosen = torch.eye(len(own), dtype=torch.bool)
-            train, test = one["accuracies"][:, at].T
-            lines.append(
-                f"{name}, strength {strength:g}: left of it {span(own[chosen], 2)}, of the "
-                f"others {span(own[~chosen], 2)}; accuracy {span(train, 2)}, test "
-                f"{span(test, 2)}, of the sums alone {span(one['alone'][:, at], 2)}"
-            )
-    return lines
 
 
 def rows(
@@ -228,6 +197,6 @@ def rows(
             own = one["left"][:, at]
             chosen = torch.eye(len(own), dtype=torch.bool)
             parts = (own[chosen], own[~chosen], *one["accuracies"][:, at].T)
-            told = [span(part, 2) for part in parts]
-            found.append([f"{name}: {strength:g}", *told])
+            ranges = [span(part, 2) for part in parts]
+            found.append([f"{name}: {strength:g}", *ranges])
     return found

@@ -135,6 +135,23 @@ def wave_energies(
     )
 
 
+@torch.no_grad()
+def energies_left(
+    network: nn.Module, changed: nn.Module, x: Shaped[Tensor, "pairs inputs"]
+) -> Float[Tensor, " frequencies"]:
+    """What a change leaves of the logits' energy in each wave of the sum.
+
+    Args:
+        network: As it was.
+        changed: After the change.
+        x: All pairs, one-hot or as tokens.
+
+    Returns:
+        From frequency 1 on, relative to the energies before: 1 as it was, 0 gone.
+    """
+    return wave_energies(changed(x)) / wave_energies(network(x))
+
+
 @dataclass(frozen=True)
 class Spread:
     """What an edit on some pairs does to all others.

@@ -129,20 +129,6 @@ def shared(gram: Float[Tensor, "tones tones"]) -> dict[str, float]:
     return {kind: float(entk.subspace_overlap(modes, waves(kind))) for kind in KINDS}
 
 
-def comb(gram: Float[Tensor, "tones tones"], most: int = 30) -> list[float]:
-    """Dimensions that the leading modes share with each wave, by its turns.
-
-    Args:
-        gram: A kernel, or a Gram matrix.
-        most: Turns of the fastest.
-
-    Returns:
-        Of two, from one turn on.
-    """
-    modes = leading(gram)
-    return [float(entk.subspace_overlap(modes, wave(k))) for k in range(1, most + 1)]
-
-
 def by_interval(gram: Float[Tensor, "tones tones"]) -> Float[Tensor, " steps"]:
     """How similar tones are, by how far they are apart.
 

@@ -86,30 +86,22 @@ def by_period(seeds: Sequence[int] = SEEDS) -> dict[str, list[dict[str, float]]]
     return found
 
 
-def compared(
-    sounds: Sounds, periods: Mapping[str, Sequence[Mapping[str, float]]]
-) -> list[str]:
-    """The network beside the period, as the chapter prints it.
+def shares(periods: Mapping[str, Sequence[Mapping[str, float]]]) -> dict[str, str]:
+    """How often the period tells what a listener would, as the chapter's table has it.
 
     Args:
-        sounds: What the network tells.
         periods: As `by_period` gives it.
 
     Returns:
-        One line a sound.
+        By sound, in percent with what is told: the tone below two, or the tone without its
+        fundamental; means over the seeds.
     """
-    lines = []
+    found = {}
     for sound, draws in periods.items():
         name = "the tone" if sound == MISSING else "an octave below"
-        ours, theirs = (
-            100 * sum(shares) / len(shares)
-            for shares in (
-                sounds.of(sound, "told", name),
-                [one[name] for one in draws],
-            )
-        )
-        lines.append(f"{sound}, {name} (%): network {ours:.0f}, period {theirs:.0f}")
-    return lines
+        mean = 100 * sum(one[name] for one in draws) / len(draws)
+        found[sound] = f"{name} {mean:.0f}"
+    return found
 
 
 def claims(

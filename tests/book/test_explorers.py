@@ -237,7 +237,6 @@ def test_spans_of_another_size_are_refused():
 def a_change(value, n_strengths=3):
     return {
         "left": torch.full((2, n_strengths, 4), value),
-        "profile": torch.full((2, n_strengths, 5), 0.5),
         "accuracies": torch.ones(2, n_strengths, 2),
         "length": torch.tensor([0.1, 0.2]),
     }

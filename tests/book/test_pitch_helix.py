@@ -255,8 +255,11 @@ def test_one_draw_of_the_period_is_told(sound, name, row):
     table = {one: [{"told": d} for d in rows] for one, rows in draws(0.9).items()}
     sounds, periods = pitch_sounds.Sounds(table), draws(0.5)
     assert all(claim.agrees for claim in pitch_period.claims(sounds, periods))
-    lines = pitch_period.compared(sounds, periods)
-    assert lines[0] == "two pure tones, an octave below (%): network 90, period 50"
+    assert pitch_period.shares(periods) == {
+        "two pure tones": "an octave below 50",
+        "two tones a fifth apart": "an octave below 50",
+        "missing fundamental": "the tone 50",
+    }
     periods[sound][3][name] = 0.95
     claims = pitch_period.claims(sounds, periods)
     assert [i for i, claim in enumerate(claims) if not claim.agrees] == [row]

@@ -161,8 +161,6 @@ class TestStudy:
         circle = pitch.waves("circle")
         gram = circle @ circle.T + 1e-3 * torch.eye(120).double()
         assert pitch.shared(gram)["circle"] == pytest.approx(10)
-        assert pitch.comb(gram, most=15)[4] == pytest.approx(2)
-        assert max(pitch.comb(gram, most=4)) < 1.5
         drawn = []
         for seed in range(20):
             generator = torch.Generator().manual_seed(seed)
@@ -331,13 +329,8 @@ def test_figures_draw_what_they_are_given():
     line = next(line for line in axes[2].lines if line.get_label() == "circle")
     middle = sorted(heard.of("pure tones", "block 6", "circle"))[2]
     assert line.get_ydata()[-1] == pytest.approx(middle)
-    fig2, axes = plt.subplots(1, 3)
-    figures.by_interval({"one": torch.tensor([1.0, 0.5])}, axes[1])
-    assert axes[1].lines[0].get_ydata().tolist() == [0.5]  # from one step on
-    figures.combs({"one": [0.5, 1.5]}, list(axes[:1]))
-    assert [bar.get_height() for bar in axes[0].patches] == [0.5, 1.5]
-    true = torch.tensor([3200.0, 4400.0])
-    figures.heard_pitch(true, true + 1200, axes[2])
-    assert axes[2].lines[1].get_ydata().tolist() == [1.0, 2.0]
+    fig2, ax = plt.subplots()
+    figures.by_interval({"one": torch.tensor([1.0, 0.5])}, ax)
+    assert ax.lines[0].get_ydata().tolist() == [0.5]  # from one step on
     plt.close(fig)
     plt.close(fig2)

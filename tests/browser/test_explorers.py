@@ -219,15 +219,17 @@ def test_edits_show_what_a_new_edit_gives(page):
     move(page, where, "strength", 1, "End")
     move(page, where, "strength", 2, "ArrowLeft")
     assert box.locator(".value").all_inner_texts() == ["3", "4"]
-    waves, logits = (box.locator("svg.plot").nth(i) for i in range(2))
+    waves, accuracies = (box.locator("svg.plot").nth(i) for i in range(2))
     drawn = heights(waves, "others", "circle", "cy")
     assert np.abs(drawn - np.delete(expected["left"], 2)).max() < 0.03
     chosen = heights(waves, "chosen", "rect", "y", middle=2)
     assert chosen == pytest.approx([expected["left"][2]], abs=0.03)
-    points = logits.locator('[data-series="after"] polyline').get_attribute("points")
+    points = accuracies.locator('[data-series="test"] polyline').get_attribute("points")
     curve = np.array([float(pair.split(",")[1]) for pair in points.split()])
-    slope = np.polyfit(curve, expected["profile"], 1)
-    assert np.abs(np.polyval(slope, curve) - expected["profile"]).max() < 0.02
+    course = edit_strengths.course(adder, network, dict(edit.delta))["accuracies"]
+    others = np.array(course)[:, 1]
+    slope = np.polyfit(curve, others, 1)
+    assert np.abs(np.polyval(slope, curve) - others).max() < 0.02
     told = box.locator("p[role=status]").inner_text()
     assert f"of the parameters' length: {expected['left'][2]:.2f} of frequency 3" in told
     assert f"{expected['accuracies'][1]:.2f} on others" in told

@@ -3,11 +3,7 @@ function render({ model, el }) {
   return explorer(model, el, "Edits explorer", ({ dials, panels, status, spec, arrays }) => {
     let [change, frequency, at] = spec.start;
     const { strengths } = spec;
-    const none = strengths.indexOf(0);
     const n = arrays.left.shape.at(-1);
-    const classes = arrays.profile.shape.at(-1);
-    const reach = (classes - 1) / 2;
-    const away = Array.from({ length: classes }, (_, i) => i - reach);
     choice(dials, "what is changed", spec.changes, change, (chosen) => {
       change = chosen;
       draw();
@@ -26,14 +22,6 @@ function render({ model, el }) {
     waves.across("one", "dotted", 1);
     waves.across("zero", "dotted", 0);
     legend(wavesBox, [["orange", "the frequency chosen", "square"], ["blue", "the others"]]);
-    const logitsBox = panel(panels, "Mean logit, by class");
-    const values = arrays.profile.values;
-    const low = values.reduce((least, value) => Math.min(least, value), 0);
-    const high = values.reduce((most, value) => Math.max(most, value), 0);
-    const logits = new Plot(logitsBox, {
-      x: [-reach, reach], y: [low, high], xLabel: "classes beyond the right one", yLabel: "mean over all pairs",
-    });
-    legend(logitsBox, [["blue", "after", "line"], ["ink", "before", "7 4"]]);
     const accuracyBox = panel(panels, "Accuracy");
     const accuracy = new Plot(accuracyBox, {
       x: [strengths[0], strengths.at(-1)], y: [0, 1], xLabel: "strength", yLabel: "accuracy",
@@ -45,8 +33,6 @@ function render({ model, el }) {
       const others = left.filter((_, i) => i !== frequency);
       waves.points("others", "blue", left.map((value, i) => (i === frequency ? NaN : value)));
       waves.points("chosen", "orange", left.map((value, i) => (i === frequency ? value : NaN)), true);
-      logits.curve("before", "ink", away, part(arrays.profile, change, frequency, none), "7 4");
-      logits.curve("after", "blue", away, part(arrays.profile, change, frequency, at));
       const pairs = strengths.map((_, i) => part(arrays.accuracies, change, frequency, i));
       accuracy.curve("train", "orange", strengths, pairs.map(([train]) => train), "7 4");
       accuracy.curve("test", "blue", strengths, pairs.map(([, test]) => test));
@@ -61,7 +47,6 @@ function render({ model, el }) {
       const right = `accuracy ${train.toFixed(2)} on the pairs trained on, ${test.toFixed(2)} on others`;
       status.textContent = `A change of ${(100 * length).toFixed(0)} % of the parameters' length: ${kept}, ${rest}; ${right}.`;
       waves.tell(`What is left of ${n} waves: ${kept}, ${rest}.`);
-      logits.tell(`Mean logit of the right class ${part(arrays.profile, change, frequency, at)[reach].toFixed(2)}, before ${part(arrays.profile, change, frequency, none)[reach].toFixed(2)}.`);
       accuracy.tell(`Accuracy over strength; at ${strengths[at]}: ${right}.`);
     }
     draw();

@@ -18,9 +18,11 @@ _TERM = re.compile(r'<dt id="(term-[^"]+)">')
 _TAG = re.compile(r"</?(?:a|span)\b[^>]*>")
 _USED = re.compile(r'href="[^"]*#(term-[^"]+)"')
 _STORED = re.compile(r'<script id="entk-terms"[^>]*>.*?</script>\n?', re.DOTALL)
+_PROMPT = "Show code cell"  # how myst-nb's own names begin
 _FOLD = re.compile(
     r'(<div class="cell (?P<tags>[^"]*)">\s*)'
-    r'<details class="admonition hide (?P<where>[\w-]+)">\s*<summary[^>]*>.*?</summary>',
+    r'<details class="admonition hide (?P<where>[\w-]+)">\s*<summary[^>]*>'
+    r"(?:\s*<p[^>]*>(?P<prompt>[^<]*)</p>)?.*?</summary>",
     re.DOTALL,
 )
 
@@ -77,7 +79,8 @@ def with_named_folds(page: str) -> str:
         page: HTML.
 
     Returns:
-        HTML. The word is the fold's name for a screen reader, too.
+        HTML. The word is the fold's name for a screen reader, too. A cell that says it by
+        itself, as ``code_prompt_show`` in its metadata, keeps its words.
     """
 
     def named(match: re.Match[str]) -> str:
@@ -87,6 +90,9 @@ def with_named_folds(page: str) -> str:
             kind, name = "output", "Result"
         else:
             kind, name = "code", "Code"
+        prompt = match["prompt"] or _PROMPT
+        if not prompt.startswith(_PROMPT):
+            name = prompt
         return f'{match[1]}<details class="{kind}"><summary>{name}</summary>'
 
     return _FOLD.sub(named, page)

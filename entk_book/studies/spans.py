@@ -19,7 +19,7 @@ def span(
         collapse: Write one number where both ends round to the same.
 
     Returns:
-        ``"low to high"``, or one number.
+        ``"low to high"``, or one number; what rounds to zero has no sign.
 
     Raises:
         ValueError: If there are no numbers.
@@ -31,7 +31,9 @@ def span(
     numbers = [float(number) for number in numbers]
     if not numbers:
         raise ValueError("a span needs numbers, at least one, got none.")
-    low, high = (f"{edge:.{digits}f}" for edge in (min(numbers), max(numbers)))
+    # What rounds to zero has no sign: -0.0 + 0.0 is 0.0.
+    edges = (round(edge, digits) + 0.0 for edge in (min(numbers), max(numbers)))
+    low, high = (f"{edge:.{digits}f}" for edge in edges)
     return low if collapse and low == high else f"{low} to {high}"
 
 

@@ -41,6 +41,14 @@ def test_a_page_carries_the_definitions_that_it_uses():
     assert notes.with_definitions("<body></body>", known) == "<body></body>"
 
 
+def test_a_fold_keeps_the_name_that_its_cell_gives_it():
+    page = FOLD.format(tag="", where="above-input")
+    named = page.replace("Show code cell content", "All claims, and their bars")
+    written = notes.with_named_folds(named)
+    assert "<summary>All claims, and their bars</summary>\ninside</details>" in written
+    assert notes.with_named_folds(written) == written
+
+
 @pytest.mark.parametrize(
     ("tag", "where", "name"),
     [

@@ -133,6 +133,9 @@ def test_an_autoencoder_is_what_training_alone_makes_of_its_start():
         ([40.0, 40.0], 0, True, "40"),
         ([40.0, 40.0], 0, False, "40 to 40"),
         ([0.96, 1.04], 1, True, "1.0"),
+        ([-0.004, 0.004], 2, True, "0.00"),
+        ([-0.4, -0.0], 0, False, "0 to 0"),
+        ([-0.14, -0.001], 2, True, "-0.14 to 0.00"),
     ],
 )
 def test_ranges_are_written_from_low_to_high(numbers, digits, collapse, text):

@@ -2,11 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
-import torch
-from jaxtyping import Float
 from matplotlib.axes import Axes
-from torch import Tensor
 
 from entk_book.studies.grokking import Courses
 from entk_book.studies.grokking_rungs import Ladder
@@ -36,48 +32,30 @@ def course(
 
     Args:
         series: By name, ``"step"`` among them.
-        axes: Three, one above the other.
+        axes: Three.
         accuracy_by_chance: Of a guess.
         overlap_by_chance: Of two random spans.
 
     Returns:
         The axes.
     """
-    steps, (top, middle, bottom) = series["step"], axes
+    steps, (left, middle, right) = series["step"], axes
     for name, color in (("train", plotting.ORANGE), ("test", plotting.BLUE)):
-        top.plot(steps, series[name], color=color, label=f"{name} pairs")
-    plotting.chance_line(accuracy_by_chance, top)
-    top.set_ylabel("accuracy")
+        left.plot(steps, series[name], color=color, label=f"{name} pairs")
+    plotting.chance_line(accuracy_by_chance, left)
+    left.set_ylabel("accuracy")
     for name, (color, line) in _FAMILIES.items():
         middle.plot(steps, series[name], line, color=color, label=name)
     plotting.chance_line(overlap_by_chance, middle)
-    middle.set_ylabel("overlap of modes 57–112\n(dimensions of 28)")  # ruff: ignore[ambiguous-unicode-character-string]
+    middle.set_ylabel("overlap of modes 57–112 (of 28)")  # ruff: ignore[ambiguous-unicode-character-string]
     for place, color in ((57, plotting.ORANGE), (113, plotting.BLUE)):
-        bottom.plot(steps, series[f"ratio at {place}"], color=color, label=f"at {place}")
-    bottom.axhline(1, color=plotting.BLACK, linewidth=1, linestyle=":")
-    bottom.set(xlabel="step", ylabel="ratio of neighbouring\neigenvalues")
-    for ax, place in zip(
-        axes, ("center right", "center right", "upper right"), strict=True
-    ):
-        ax.legend(loc=place)
+        right.plot(steps, series[f"ratio at {place}"], color=color, label=f"at {place}")
+    right.axhline(1, color=plotting.BLACK, linewidth=1, linestyle=":")
+    right.set_ylabel("ratio of neighbouring eigenvalues")
+    for ax in axes:
+        ax.set_xlabel("step")
+        ax.legend()
     return axes
-
-
-def spectra_over_time(spectra: Mapping[int, Float[Tensor, " k"]], ax: Axes) -> Axes:
-    """Spectra at some steps, the later the lighter.
-
-    Args:
-        spectra: Eigenvalues by step.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    shades = plt.get_cmap("viridis")(torch.linspace(0, 0.9, len(spectra)).tolist())
-    for (step, values), shade in zip(spectra.items(), shades, strict=True):
-        plotting.spectrum(values, ax, label=f"step {step}", color=shade, relative=True)
-    ax.legend(ncols=2)
-    return ax
 
 
 def by_kind(courses: Courses, name: str, ax: Axes) -> Axes:

@@ -11,14 +11,7 @@ from entk_book.studies.modular_addition import LearningCurves
 from entk_lib import Spectrum, plotting
 from entk_lib.toys.models import QuadraticMLP
 
-# Families that coincide all show: hollow markers, small ones inside large ones.
-_MARKERS = (("o", 10), ("s", 7), ("^", 4), ("x", 3))
 _PALETTE = (plotting.BLUE, plotting.ORANGE, plotting.GREEN, plotting.PURPLE)
-_WAYS = {
-    "eigenvectors": (".", plotting.ORANGE),
-    "two stages": ("x", plotting.GREEN),
-    "joint": ("+", plotting.BLUE),
-}
 
 
 def learning(curves: LearningCurves, chance: float, ax: Axes, *, last: int = 250) -> Axes:
@@ -127,60 +120,3 @@ def waves(alignment: Float[Tensor, "k f"], cliffs: Sequence[int], ax: Axes) -> A
     ax.set_xlabel(f"family, {n:.0f} frequencies each")
     ax.set_ylabel("eigenvector, without the constant")
     return image
-
-
-def energies(
-    values: Mapping[str, Float[Tensor, " frequencies"]], direction: str, ax: Axes
-) -> Axes:
-    """Dirichlet energy of the waves on one graph, by family and frequency.
-
-    Args:
-        values: Energies by family.
-        direction: Of the graph's edges, for the title.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    styles = zip(values.items(), _PALETTE, _MARKERS, strict=True)
-    for (name, energy), color, (marker, size) in styles:
-        ax.plot(
-            range(1, 1 + len(energy)),
-            energy,
-            marker,
-            color=color,
-            markersize=size,
-            markerfacecolor="none",
-            label=name,
-        )
-    ax.set(title=f"edges along {direction}", xlabel="frequency")
-    return ax
-
-
-def purities(
-    values: Mapping[str, Float[Tensor, " k"]], ceiling: float, title: str, ax: Axes
-) -> Axes:
-    """Purities of an eigenspace's vectors, the purest first, by the way of rotation.
-
-    Args:
-        values: Purities by way.
-        ceiling: What their mean cannot exceed.
-        title: Of the axes.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    for name, found in values.items():
-        marker, color = _WAYS[name]
-        ordered = found.sort(descending=True).values
-        ax.plot(range(1, 1 + len(ordered)), ordered, marker, color=color, label=name)
-    ax.axhline(
-        ceiling,
-        color=plotting.BLACK,
-        linestyle=":",
-        linewidth=1,
-        label="ceiling of the mean",
-    )
-    ax.set(title=title, xlabel="vector, purest first", ylim=(0, 1.05))
-    return ax

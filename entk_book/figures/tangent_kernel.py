@@ -32,25 +32,6 @@ def on_the_circle(one: Predicted, ax: Axes) -> Axes:
     return ax
 
 
-def one_step(rates: Float[Tensor, " n"], errors: Sequence[float], ax: Axes) -> Axes:
-    """Error of the predicted step over the learning rate, beside a slope of one.
-
-    Args:
-        rates: Learning rates.
-        errors: Relative to the change.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    ax.loglog(rates, errors, "o", color=plotting.BLUE, label="measured")
-    slope = errors[0] * rates / rates[0]
-    ax.loglog(rates, slope, "--", color=plotting.BLACK, linewidth=1, label="slope 1")
-    ax.set(xlabel="learning rate", ylabel="error / change")
-    ax.legend()
-    return ax
-
-
 def predictions(
     trained: Float[Tensor, "m 1"],
     start: Float[Tensor, "m 1"],
@@ -147,29 +128,4 @@ def second_eigenvectors(
     for copy, color in zip(copies, colors, strict=True):
         ax.plot(positions, copy.eigenvectors[:, 1], color=color)
     ax.set(xlabel="position on the ring (rad)", ylabel="entry of eigenvector 2")
-    return ax
-
-
-def costs(counts: Sequence[int], seconds: Mapping[str, Sequence[float]], ax: Axes) -> Axes:
-    """Time of three ways to the kernel over the number of data points.
-
-    Args:
-        counts: Data points.
-        seconds: By way.
-        ax: Where to draw.
-
-    Returns:
-        The axes.
-    """
-    styles = (
-        (plotting.ORANGE, "s"),
-        (plotting.VERMILION, "o"),
-        (plotting.BLUE, "^"),
-    )
-    for (label, times), (color, marker) in zip(seconds.items(), styles, strict=True):
-        ax.loglog(counts, times, marker + "-", color=color, label=label)
-    ax.set(xlabel="data points", ylabel="time (s)", xticks=counts, ylim=(5e-3, 1))
-    ax.set_xticklabels([str(count) for count in counts])
-    ax.minorticks_off()
-    ax.legend()
     return ax

@@ -32,12 +32,6 @@ N_ONE, N_TWO = 2 * MODULUS - 1, 4 * MODULUS - 3
 OTHER_MODULI = (23, 31, 45)
 # A range as this chapter writes it: both ends, even where they are the same.
 span = partial(collapsed_span, collapse=False)
-DIRECTIONS = {
-    "(1, 0)": (1, 0),
-    "(0, 1)": (0, 1),
-    "(1, 1)": (1, 1),
-    "(1, −1)": (1, -1),  # ruff: ignore[ambiguous-unicode-character-string] - as figures and text write it
-}
 
 
 @dataclass(frozen=True)

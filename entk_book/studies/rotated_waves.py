@@ -9,8 +9,10 @@ from torch import Tensor
 
 import entk_lib as entk
 from entk_book.studies.adders import MODULUS, eigenspaces
-from entk_book.studies.modular_addition import DIRECTIONS
 from entk_lib import Spectrum
+
+# Steps to the neighbours of a pair, in four graphs.
+DIRECTIONS = ((1, 0), (0, 1), (1, 1), (1, -1))
 
 
 @cache
@@ -23,7 +25,7 @@ def graphs() -> list[Float[Tensor, "pairs pairs"]]:
     return [
         entk.torus_laplacian(MODULUS, (size * u, size * v))
         for size in (1, 2)
-        for u, v in DIRECTIONS.values()
+        for u, v in DIRECTIONS
     ]
 
 
@@ -32,25 +34,6 @@ Turned = dict[str, dict[str, Tensor]]
 
 # Two stages need to be told which two: those that split the families expected there.
 _TWO = {"first": (0, 1), "second": (3, 2)}
-
-
-def energies_of(
-    families: Mapping[str, Float[Tensor, "pairs frequencies 2"]],
-    laplacian: Float[Tensor, "pairs pairs"],
-) -> dict[str, Float[Tensor, " frequencies"]]:
-    """Dirichlet energy of each family's cosines on a graph.
-
-    Args:
-        families: Waves by the family's name.
-        laplacian: Of the graph.
-
-    Returns:
-        Energies by family.
-    """
-    return {
-        name: entk.dirichlet_energy(waves[:, :, 0], laplacian)
-        for name, waves in families.items()
-    }
 
 
 def purity(

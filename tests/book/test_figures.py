@@ -22,7 +22,6 @@ from entk_book.studies import transformer as transformers
 from entk_book.studies.grokking import Courses
 from entk_book.studies.restricted import LongRuns
 from entk_book.studies.superposition import Nulls
-from entk_book.studies.superposition_gates import Found
 from entk_book.studies.tangent_kernel import ANGLES, train_on_circle
 from entk_book.studies.transformer import EASY, HARD
 from entk_lib import Spectrum, plotting
@@ -87,26 +86,12 @@ def test_cliffs_are_marked_among_the_waves(ax):
     assert ax.get_xlabel() == "family, 2 frequencies each"
 
 
-def test_purities_are_sorted_and_the_ceiling_is_there(ax):
-    found = {"eigenvectors": torch.tensor([0.1, 0.3]), "joint": torch.tensor([0.9, 0.8])}
-    modular_addition.purities(found, 0.95, "first", ax)
-    assert heights(ax, "eigenvectors").tolist() == pytest.approx([0.3, 0.1])
-    assert heights(ax, "ceiling of the mean").tolist() == pytest.approx([0.95] * 2)
-
-
 def test_a_vector_on_the_grid_has_a_across_and_b_up(ax):
     vector = torch.arange(9.0)
     common.on_the_grid(vector, ax)
     drawn = torch.as_tensor(ax.images[0].get_array().data)
     assert torch.equal(drawn, vector.reshape(3, 3).T)
     assert ax.images[0].get_clim() == (-8, 8)
-
-
-def test_energies_of_families_are_told_apart(ax):
-    values = {name: torch.full((4,), float(i)) for i, name in enumerate("abcd")}
-    modular_addition.energies(values, "(1, 0)", ax)
-    assert [float(heights(ax, name)[0]) for name in "abcd"] == [0, 1, 2, 3]
-    assert ax.get_title() == "edges along (1, 0)"
 
 
 def courses():
@@ -182,14 +167,13 @@ def test_the_circle_shows_network_prediction_and_data(ax):
     assert len(ax.lines[2].get_xdata()) == len(ANGLES)
 
 
-def test_one_step_and_distances_have_their_reference_slopes(two):
-    rates = torch.tensor([1e-4, 1e-2])
-    tangent_kernel.one_step(rates, [1e-3, 2e-1], two[0])
-    assert heights(two[0], "slope 1").tolist() == pytest.approx([1e-3, 1e-1])
+def test_distances_are_root_mean_squares_beside_their_slope(ax):
     errors = {1: torch.tensor([[0.3, 0.1], [0.4, 0.1]]), 2: torch.ones(2, 2)}
-    tangent_kernel.distances((16, 64), errors, two[1])
+    tangent_kernel.distances((16, 64), errors, ax)
     rms = (0.125**0.5, 0.1)
-    assert heights(two[1], "1 hidden layer").tolist() == pytest.approx(rms)
+    assert heights(ax, "1 hidden layer").tolist() == pytest.approx(rms)
+    low, high = heights(ax, "slope −1/2").tolist()[::-1]  # ruff: ignore[ambiguous-unicode-character-string]
+    assert high / low == pytest.approx(2)
 
 
 def test_points_in_the_plane_have_rays_if_they_are_few(two):
@@ -308,19 +292,6 @@ def test_the_best_way_stands_on_top(ax):
     }
     without_the_group.ways(shared, ax)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["random", "ours"]
-
-
-def test_features_are_counted_over_thresholds(ax):
-    best = torch.tensor([[0.3, 0.6, 0.95]] * 2)
-    found = {"whole kernel": Found(best, [1.0, 1.0]), "gates": Found(best, [1.0, 1.0])}
-    superposition.over_thresholds(found, ax)
-    (line,) = (one for one in ax.lines if one.get_label() == "gates")
-    at = dict(zip(torch.linspace(0.1, 1, 91).tolist(), line.get_ydata(), strict=True))
-    heights = [
-        next(count for place, count in at.items() if place > threshold)
-        for threshold in (0.2, 0.5, 0.9)
-    ]
-    assert heights == [3, 2, 1]
 
 
 def test_spectra_of_a_model_of_one_s_own_are_relative_and_end_at_thirty(ax):

@@ -11,6 +11,7 @@ from torch import Tensor
 import entk_lib as entk
 from entk_book.stored import EPOCHS, MODULUS, records
 from entk_book.studies import transformer_rivals
+from entk_book.studies.spans import span
 from entk_book.studies.transformer import (
     N_MODES,
     SEEDS,
@@ -21,7 +22,7 @@ from entk_book.studies.transformer import (
     what_it_reads,
 )
 from entk_book.studies.transformer_overlaps import BLOCKS, FAMILIES, ROWS, shares
-from entk_book.tables import Table, across, table
+from entk_book.tables import Table, table
 from entk_lib import Spectrum
 from entk_lib.toys.tasks import modular_addition
 
@@ -261,7 +262,7 @@ def ranges(rows: Mapping[str, Mapping[str, Sequence[float]]], head: str) -> Tabl
     return table(
         (head, *columns),
         [
-            [name, *(across(values[c], ".2f") for c in columns)]
+            [name, *(span(values[c], 2) for c in columns)]
             for name, values in rows.items()
         ],
     )

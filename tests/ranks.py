@@ -1,11 +1,6 @@
-"""One rank of a test of several: run by test_distributed.py, which starts two of these.
+"""One rank of a test of several: run by test_distributed.py, which starts two of these."""
 
-Usage: ranks.py RANK STORE SCENARIO; prints one line of JSON.
-"""
-
-import json
 import os
-import sys
 import time
 from datetime import timedelta
 
@@ -87,16 +82,15 @@ def dying(rank, group):
     kernel = NTKOperator(model(), share(rank), process_group=group, timeout=30)
     if rank == 1:
         os._exit(0)
-    return kernel @ torch.ones(41)
+    return (kernel @ torch.ones(41)).tolist()
 
 
 def late(rank, group):
-    """One rank lives on but does not join in."""
+    """One rank lives on but does not join in; the test ends it."""
     kernel = NTKOperator(model(), share(rank), process_group=group, timeout=1.5)
     if rank == 1:
-        time.sleep(8)
-        os._exit(0)
-    return kernel @ torch.ones(41)
+        time.sleep(90)
+    return (kernel @ torch.ones(41)).tolist()
 
 
 SCENARIOS = {
@@ -104,9 +98,8 @@ SCENARIOS = {
 }
 
 
-def main():
-    """Join the other rank, run one scenario and say how it ended."""
-    rank, store, scenario = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+def join(rank, store, scenario, said):
+    """Join the other rank, run one scenario and send how it ended."""
     torch.set_num_threads(1)
     dist.init_process_group(
         "gloo",
@@ -121,9 +114,5 @@ def main():
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     answer["seconds"] = time.monotonic() - start
-    print(json.dumps(answer), flush=True)
+    said.send(answer)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

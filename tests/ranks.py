@@ -1,12 +1,14 @@
 """One rank of a test of several: run by test_distributed.py, which starts two of these."""
 
 import os
+import threading
 import time
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from tqdm import tqdm
 
 from entk_lib import NTKOperator, ntk_spectrum
 from entk_lib.kernels import ntk_spectra
@@ -101,6 +103,7 @@ SCENARIOS = {
 def join(rank, store, scenario, said):
     """Join the other rank, run one scenario and send how it ended."""
     torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock())  # its own, of processes, os._exit would leave behind
     dist.init_process_group(
         "gloo",
         init_method=f"file://{store}",

@@ -261,10 +261,7 @@ def ranges(rows: Mapping[str, Mapping[str, Sequence[float]]], head: str) -> Tabl
     columns = list(next(iter(rows.values())))
     return table(
         (head, *columns),
-        [
-            [name, *(span(values[c], 2) for c in columns)]
-            for name, values in rows.items()
-        ],
+        [[name, *(span(values[c], 2) for c in columns)] for name, values in rows.items()],
     )
 
 

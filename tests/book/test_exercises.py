@@ -130,7 +130,8 @@ def layer_bases(trained):
 def course(trained):
     model, run, _, y, known, others = trained
     rows = {"known": known, "others": others}
-    return (grokking.course(model, run.snapshots, y, modulus=P, **rows),)
+    some = {step: state for step, state in run.snapshots.items() if step % 10 == 0}
+    return (grokking.course(model, some, y, modulus=P, **rows),)
 
 
 def one_atom():
@@ -225,7 +226,7 @@ def test_a_check_knows_the_truth_and_the_common_mistakes(name, trained):
     verdict = check(..., *given)
     assert not verdict.passed
     assert repr(verdict).startswith("Not answered yet")
-    truth = KNOWN.get(name, check.truth(*given))
+    truth = KNOWN[name] if name in KNOWN else check.truth(*given)
     assert check(truth, *given) == exercises.Verdict(True, f"Right. {check.right}")
     messages = []
     for wrong in check.wrong:

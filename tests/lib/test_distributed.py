@@ -16,7 +16,9 @@ pytestmark = pytest.mark.slow
 def processes():
     """Where ranks start: of a process that has imported torch once for all of them."""
     # Elsewhere a process with threads, as torch has them, is no safe one to fork.
-    started = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    started = multiprocessing.get_context(
+        "forkserver" if sys.platform == "linux" else "spawn"
+    )
     if sys.platform == "linux":
         started.set_forkserver_preload(["torch.distributed", "entk_lib"])
     return started
@@ -65,7 +67,7 @@ def test_two_ranks_multiply_like_the_kernel_of_all_samples(run):
     one = NTKOperator(ranks.model(), ranks.samples())
     for answer in run("operator"):
         found = answer["result"]
-        assert found["shape"] == [41, 41]
+        assert found["shape"] == (41, 41)
         product = torch.tensor(found["product"], dtype=torch.float64)
         torch.testing.assert_close(product, expected, rtol=1e-11, atol=1e-12)
         assert found["trace"] == pytest.approx(float(kernel.trace()), rel=1e-12)

@@ -60,7 +60,7 @@ quick-test: $(READY)
 
 # The longest first; the browser as soon as there is a book.
 test: $(READY)  ## prove everything
-	@$(MAKE) $(SIDE_BY_SIDE) book $(UNIT) browser-test $(CHAPTER_TESTS) lint
+	@$(MAKE) $(SIDE_BY_SIDE) book $(UNIT) browser-test lint $(CHAPTER_TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .

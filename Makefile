@@ -84,8 +84,9 @@ unit-unchecked: $(READY)
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
 	@$(MAKE) $(SIDE_BY_SIDE) $(CHAPTER_TESTS)
 
+# Without the plugin of hypothesis, which no chapter uses and each would import.
 $(CHAPTER_TESTS): test-%: $(READY)
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --quiet chapters/$*.ipynb
+	$(BIN)/python -m pytest -p no:hypothesispytest --nbval --nbval-current-env --nbval-cell-timeout=900 --quiet chapters/$*.ipynb
 
 browser-test: book  ## every page in Chromium, if there is one
 	@$(MAKE) --no-print-directory browser

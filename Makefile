@@ -12,24 +12,27 @@ CHAPTERS := $(sort $(wildcard chapters/*.ipynb))
 ifeq ($(GOMP_SPINCOUNT)$(OMP_WAIT_POLICY)$(KMP_BLOCKTIME),)
 export GOMP_SPINCOUNT := 1000
 endif
-# Tests run side by side, one for each core and each on one thread. `chapters` keeps torch's
-# default, to measure what a reader waits for.
-quick unit chapter-test browser: export OMP_NUM_THREADS ?= 1
-SIDE_BY_SIDE := --numprocesses logical
-# Some tests wait for processes of their own: one more at a time than there are cores.
-ONE_MORE = --numprocesses $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+# What `test` proves, in parts of one process each. Each collects its own tests and no
+# others, and computes once what a file's tests share.
+UNIT := unit-book unit-lib unit-unchecked
+# The longest first, so that no core waits for the other at the end.
+LONGEST_FIRST := $(addprefix test-,explorers 07_without_the_group 02_superposition 08_double_descent \
+	03_modular_addition 09_present_or_used 10_pitch 11_grammar 04_grokking)
+CHAPTER_TESTS := $(LONGEST_FIRST) $(filter-out $(LONGEST_FIRST),$(CHAPTERS:chapters/%.ipynb=test-%))
+# As many parts at a time as there are cores, and one more: some wait for others' processes.
+SIDE_BY_SIDE = --no-print-directory --output-sync --jobs $$(($$(getconf _NPROCESSORS_ONLN) + 1))
+# Each part on one thread. `chapters` keeps torch's default, to measure what a reader waits for.
+quick $(UNIT) $(CHAPTER_TESTS) browser: export OMP_NUM_THREADS ?= 1
 # Every annotated shape is checked while the tests run, but in those that go through the
 # engine's inner loops so often that the checks would take most of the time.
 CHECKED := --jaxtyping-packages=entk_lib,entk_book,beartype.beartype
-# The longest first, so that no core waits for the other at the end.
-LONGEST_FIRST := $(addprefix chapters/,explorers.ipynb 07_without_the_group.ipynb 02_superposition.ipynb \
-	08_double_descent.ipynb 03_modular_addition.ipynb 09_present_or_used.ipynb 10_pitch.ipynb 11_grammar.ipynb 04_grokking.ipynb)
 # The chapter whose cells `make quick` executes: one of the fastest.
 QUICK := chapters/template.ipynb
 
 .DEFAULT_GOAL := help
-.PHONY: help book quick test lint unit chapter-test browser-test browser portability chapters \
-	pictures snapshots records student zip paper dist lab oldest address bench clean
+.PHONY: help book quick quick-test test lint unit $(UNIT) chapter-test $(CHAPTER_TESTS) browser-test \
+	browser portability chapters pictures snapshots records student zip paper dist lab oldest address \
+	bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | sort | column -t -s '	'
@@ -55,11 +58,9 @@ quick-test: $(READY)
 	$(BIN)/python -m pytest tests/lib tests/book --quiet -m "not slow and not sweep" --quick
 	$(BIN)/python -m pytest --nbval --quiet $(QUICK)
 
-# The two that use one core each go together; a browser waits more than it works.
+# The longest first; the browser as soon as there is a book.
 test: $(READY)  ## prove everything
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint book
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync chapter-test browser
+	@$(MAKE) $(SIDE_BY_SIDE) book $(UNIT) browser-test lint $(CHAPTER_TESTS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -69,16 +70,30 @@ lint: $(READY)
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 unit: $(READY)  ## the tests of both packages and of the book's tools, and the examples in docstrings
-	$(BIN)/python -m pytest tests/lib tests/book entk_lib entk_book --doctest-modules --quiet $(ONE_MORE) $(CHECKED) -m "not no_shape_checks"
-	$(BIN)/python -m pytest tests/lib tests/book --quiet $(ONE_MORE) -m no_shape_checks
+	@$(MAKE) $(SIDE_BY_SIDE) $(UNIT)
+
+unit-book: $(READY)
+	$(BIN)/python -m pytest tests/book entk_lib entk_book --doctest-modules --quiet $(CHECKED) -m "not no_shape_checks"
+
+unit-lib: $(READY)
+	$(BIN)/python -m pytest tests/lib --quiet $(CHECKED) -m "not no_shape_checks"
+
+unit-unchecked: $(READY)
+	$(BIN)/python -m pytest tests/lib tests/book --quiet -m no_shape_checks
 
 chapter-test: $(READY)  ## execute the chapters and compare with what they store
-	$(BIN)/python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=900 --quiet $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder $(LONGEST_FIRST) $(filter-out $(LONGEST_FIRST),$(CHAPTERS))
+	@$(MAKE) $(SIDE_BY_SIDE) $(CHAPTER_TESTS)
 
-browser-test: book browser  ## every page in Chromium, if there is one
+# Without the plugin of hypothesis, which no chapter uses and each would import.
+$(CHAPTER_TESTS): test-%: $(READY)
+	$(BIN)/python -m pytest -p no:hypothesispytest --nbval --nbval-current-env --nbval-cell-timeout=900 --quiet chapters/$*.ipynb
 
+browser-test: book  ## every page in Chromium, if there is one
+	@$(MAKE) --no-print-directory browser
+
+# A browser waits more than it works.
 browser: $(READY)
-	$(BIN)/python -m pytest tests/browser --quiet $(SIDE_BY_SIDE)
+	$(BIN)/python -m pytest tests/browser --quiet --numprocesses logical
 
 # The stored numbers must not hang on one machine's last digits.
 portability: $(READY)  ## the same on two threads and with other instruction sets

@@ -9,6 +9,8 @@ SECONDS_BEFORE_BAR = 2.0
 SECONDS_ANNOUNCED = 600.0
 # Work in a unit that only the program counts in: how much is done, and how long it takes.
 _SHARE = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+# By so much of it: many rounded parts may end above their sum, of which tqdm would warn.
+_ROUNDING = 1e-9
 
 
 def progress(what: str, total: int | float | None, unit: str | None = None) -> tqdm:
@@ -16,6 +18,8 @@ def progress(what: str, total: int | float | None, unit: str | None = None) -> t
 
     Without a ``unit`` it shows the share of ``total`` that is done, and no numbers.
     """
+    if total and not unit:
+        total *= 1 + _ROUNDING
     return tqdm(
         total=total,
         desc=what,

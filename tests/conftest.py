@@ -1,6 +1,10 @@
 """Settings of the suite: hypothesis, a display-free backend, one seed for each test."""
 
 # isort: off
+import shape_checks
+
+if shape_checks.asked_for():
+    shape_checks.lighten()  # before what is checked is imported
 from entk_lib import _checks  # before torch: how its threads wait
 
 # isort: on

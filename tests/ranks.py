@@ -1,17 +1,14 @@
-"""One rank of a test of several: run by test_distributed.py, which starts two of these.
+"""One rank of a test of several: run by test_distributed.py, which starts two of these."""
 
-Usage: ranks.py RANK STORE SCENARIO; prints one line of JSON.
-"""
-
-import json
 import os
-import sys
+import threading
 import time
 from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from tqdm import tqdm
 
 from entk_lib import NTKOperator, ntk_spectrum
 from entk_lib.kernels import ntk_spectra
@@ -87,16 +84,15 @@ def dying(rank, group):
     kernel = NTKOperator(model(), share(rank), process_group=group, timeout=30)
     if rank == 1:
         os._exit(0)
-    return kernel @ torch.ones(41)
+    return (kernel @ torch.ones(41)).tolist()
 
 
 def late(rank, group):
-    """One rank lives on but does not join in."""
+    """One rank lives on but does not join in; the test ends it."""
     kernel = NTKOperator(model(), share(rank), process_group=group, timeout=1.5)
     if rank == 1:
-        time.sleep(8)
-        os._exit(0)
-    return kernel @ torch.ones(41)
+        time.sleep(90)
+    return (kernel @ torch.ones(41)).tolist()
 
 
 SCENARIOS = {
@@ -104,10 +100,10 @@ SCENARIOS = {
 }
 
 
-def main():
-    """Join the other rank, run one scenario and say how it ended."""
-    rank, store, scenario = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+def join(rank, store, scenario, said):
+    """Join the other rank, run one scenario and send how it ended."""
     torch.set_num_threads(1)
+    tqdm.set_lock(threading.RLock())  # its own, of processes, os._exit would leave behind
     dist.init_process_group(
         "gloo",
         init_method=f"file://{store}",
@@ -121,9 +117,5 @@ def main():
     except Exception as error:
         answer = {"error": f"{type(error).__name__}: {error}"}
     answer["seconds"] = time.monotonic() - start
-    print(json.dumps(answer), flush=True)
+    said.send(answer)
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

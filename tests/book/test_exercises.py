@@ -1,6 +1,7 @@
 """Exercises: checks that know the truth and the common mistakes, chapters with them."""
 
 import copy
+import dataclasses
 import importlib
 import pkgutil
 import re
@@ -130,7 +131,8 @@ def layer_bases(trained):
 def course(trained):
     model, run, _, y, known, others = trained
     rows = {"known": known, "others": others}
-    return (grokking.course(model, run.snapshots, y, modulus=P, **rows),)
+    some = {step: state for step, state in run.snapshots.items() if step % 10 == 0}
+    return (grokking.course(model, some, y, modulus=P, **rows),)
 
 
 def one_atom():
@@ -219,13 +221,26 @@ KNOWN = {
 }
 
 
+def computed_once(check, given):
+    """A check whose truth and named mistakes, of seconds each, are known by now."""
+
+    def known(value):
+        return lambda *_: value
+
+    wrong = [
+        dataclasses.replace(one, answer=known(one.answer(*given))) for one in check.wrong
+    ]
+    return dataclasses.replace(check, truth=known(check.truth(*given)), wrong=tuple(wrong))
+
+
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_knows_the_truth_and_the_common_mistakes(name, trained):
     check, given = CHECKS[name], GIVEN.get(name, lambda _: ())(trained)
     verdict = check(..., *given)
     assert not verdict.passed
     assert repr(verdict).startswith("Not answered yet")
-    truth = KNOWN.get(name, check.truth(*given))
+    check = computed_once(check, given)
+    truth = KNOWN.get(name, check.truth())
     assert check(truth, *given) == exercises.Verdict(True, f"Right. {check.right}")
     messages = []
     for wrong in check.wrong:

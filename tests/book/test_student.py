@@ -121,7 +121,7 @@ def test_links_to_other_pages_keep_their_words_or_lead_to_the_site(tmp_path):
 @pytest.mark.slow
 def test_a_student_version_runs_and_every_check_waits_for_an_answer(tmp_path):
     root = copy_of_the_book(tmp_path)
-    path = root / "chapters" / "template.ipynb"
+    path = root / "chapters" / "preflight.ipynb"
     notebook = normalise.read(path)
     new = nbformat.v4.new_code_cell
     stub = (

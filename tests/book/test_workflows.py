@@ -13,6 +13,7 @@ import yaml
 import address
 
 REPOSITORY = "Someone/a-book"
+CHAPTERS = ("05_layerwise", "template")  # all are treated alike
 
 
 def step(workflow, job, name):
@@ -47,10 +48,11 @@ def git(folder, *arguments):
 
 @pytest.fixture
 def pushed(tmp_path):
-    """A clone of a repository that has just been pushed to a host."""
+    """A clone, with two chapters, of a repository that was just pushed to a host."""
     clone, host = tmp_path / "clone", tmp_path / "host.git"
+    others = [p.name for p in address.notebooks(address.ROOT) if p.stem not in CHAPTERS]
     ignored = shutil.ignore_patterns(
-        ".git", ".venv*", "_build", "*.egg-info", "__pycache__", "data"
+        ".git", ".venv*", "_build", "*.egg-info", "__pycache__", "data", *others
     )
     shutil.copytree(address.ROOT, clone, ignore=ignored)
     address.write(clone, address.parse(""))
@@ -76,7 +78,9 @@ def test_the_first_run_writes_the_address_for_good_and_the_second_nothing(pushed
         assert (
             len(git(pushed, "log", "--format=%h", "origin/main").splitlines()) == n_commits
         )
-    for path in address.notebooks(pushed):
+    notebooks = address.notebooks(pushed)
+    assert len(notebooks) == len(CHAPTERS)
+    for path in notebooks:
         name = path.relative_to(pushed)
         notebook = json.loads(git(pushed, "show", f"origin/main:{name}"))
         cell = "".join(notebook["cells"][1]["source"])

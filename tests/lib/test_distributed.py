@@ -1,9 +1,7 @@
 """Two processes, each with half of the samples, against one that holds all of them."""
 
-import json
-import subprocess
+import multiprocessing
 import sys
-from pathlib import Path
 
 import pytest
 import ranks
@@ -11,33 +9,46 @@ import torch
 
 from entk_lib import NTKOperator, empirical_ntk, ntk_spectrum
 
-pytestmark = pytest.mark.sweep
-
 pytestmark = pytest.mark.slow
-WORKER = Path(__file__).parents[1] / "ranks.py"
 
 
-def run(scenario, tmp_path):
-    """What each of the two ranks says at its end; None for one that says nothing."""
-    command = [sys.executable, "-W", "ignore", str(WORKER)]
-    workers = [
-        subprocess.Popen(
-            [*command, str(rank), str(tmp_path / "store"), scenario],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    try:
-        said = [worker.communicate(timeout=100)[0].strip() for worker in workers]
-    finally:
-        for worker in workers:
-            worker.kill()
-    return [json.loads(line.splitlines()[-1]) if line else None for line in said]
+@pytest.fixture(scope="module")
+def processes():
+    """Where ranks start: of a process that has imported torch once for all of them."""
+    # Elsewhere a process with threads, as torch has them, is no safe one to fork.
+    started = multiprocessing.get_context(
+        "forkserver" if sys.platform == "linux" else "spawn"
+    )
+    if sys.platform == "linux":
+        started.set_forkserver_preload(["torch.distributed", "entk_lib"])
+    return started
 
 
-def test_two_ranks_give_the_spectrum_of_one_process_by_every_way(tmp_path):
-    answers = run("spectra", tmp_path)
+@pytest.fixture
+def run(processes, tmp_path):
+    """A function: what the first of two ranks say at their end."""
+    workers = []
+
+    def run_ranks(scenario, first=2):
+        heard = []
+        for rank in range(2):
+            hears, says = processes.Pipe(duplex=False)
+            given = (rank, str(tmp_path / "store"), scenario, says)
+            workers.append(processes.Process(target=ranks.join, args=given))
+            workers[-1].start()
+            says.close()
+            heard.append(hears)
+        assert all(hears.poll(100) for hears in heard[:first])
+        return [hears.recv() for hears in heard[:first]]
+
+    yield run_ranks
+    for worker in workers:
+        worker.kill()
+        worker.join()
+
+
+def test_two_ranks_give_the_spectrum_of_one_process_by_every_way(run):
+    answers = run("spectra")
     for answer in answers:
         for way, found in answer["result"].items():
             outputs = way.split()[0]
@@ -50,36 +61,35 @@ def test_two_ranks_give_the_spectrum_of_one_process_by_every_way(tmp_path):
             assert found["trace"] == pytest.approx(one.trace, rel=1e-12)
 
 
-def test_two_ranks_multiply_like_the_kernel_of_all_samples(tmp_path):
+def test_two_ranks_multiply_like_the_kernel_of_all_samples(run):
     kernel = empirical_ntk(ranks.model(), ranks.samples())
     expected = kernel @ torch.linspace(-1, 1, 41, dtype=torch.float64)
     one = NTKOperator(ranks.model(), ranks.samples())
-    for answer in run("operator", tmp_path):
+    for answer in run("operator"):
         found = answer["result"]
-        assert found["shape"] == [41, 41]
+        assert found["shape"] == (41, 41)
         product = torch.tensor(found["product"], dtype=torch.float64)
         torch.testing.assert_close(product, expected, rtol=1e-11, atol=1e-12)
         assert found["trace"] == pytest.approx(float(kernel.trace()), rel=1e-12)
         assert found["estimate"] == pytest.approx(one.trace(products=12, seed=3), rel=1e-9)
 
 
-def test_bad_samples_of_one_rank_end_all_ranks_with_its_name(tmp_path):
-    good, bad = run("bad_share", tmp_path)
+def test_bad_samples_of_one_rank_end_all_ranks_with_its_name(run):
+    good, bad = run("bad_share")
     assert "must be finite, got 1 NaN" in bad["error"]
     assert "rank 1 of 2 refused its share" in good["error"]
     assert max(good["seconds"], bad["seconds"]) < 20
 
 
-def test_a_failing_leader_ends_the_others(tmp_path):
-    leader, other = run("not_converging", tmp_path)
+def test_a_failing_leader_ends_the_others(run):
+    leader, other = run("not_converging")
     assert "no convergence" in leader["error"]
     assert "rank 0 could not finish" in other["error"]
     assert other["seconds"] < 20
 
 
 @pytest.mark.parametrize("scenario", ["dying", "late"])
-def test_a_rank_that_stops_makes_the_other_fail_with_a_message(scenario, tmp_path):
-    left, gone = run(scenario, tmp_path)
-    assert gone is None
+def test_a_rank_that_stops_makes_the_other_fail_with_a_message(scenario, run):
+    (left,) = run(scenario, first=1)
     assert "rank 0 of 2 could not finish a sum with the others" in left["error"]
     assert left["seconds"] < 20

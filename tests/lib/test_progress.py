@@ -40,3 +40,14 @@ def test_long_computations_show_a_bar_and_short_ones_nothing(
     captured = capsys.readouterr()
     assert name in captured.err
     assert captured.out == ""
+
+
+def test_parts_that_end_a_last_digit_above_their_sum_give_no_warning(monkeypatch, capsys):
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    monkeypatch.setattr(_progress, "SECONDS_BEFORE_BAR", 0)
+    with _progress.progress("kernel", 0.3) as bar:
+        bar.mininterval = 0
+        for _ in range(3):
+            bar.update(0.1)  # in all 0.30000000000000004
+        bar.refresh()
+    assert "100%" in capsys.readouterr().err

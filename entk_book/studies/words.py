@@ -13,6 +13,7 @@ from entk_book.studies import sample_scores
 from entk_book.studies.told import Told, scored, table
 from entk_book.wild import minilm
 from entk_book.wild.english import Contexts, contexts
+from entk_book.wild.running import Passages
 
 # Sentences and directions of 0 were looked at while the questions were chosen.
 SEEDS = range(10, 15)
@@ -25,7 +26,7 @@ WAYS = ("kernel", "returned", "read", "embeddings", "side by side")
 
 
 def layer_kernels(
-    encoder: nn.Module, drawn: Contexts, layers: Sequence[int], seed: int
+    encoder: nn.Module, drawn: Contexts | Passages, layers: Sequence[int], seed: int
 ) -> list[Float[Tensor, "n n"]]:
     """Class-averaged kernels of one tensor of each of some layers.
 
@@ -184,7 +185,7 @@ def look(
     }
 
 
-def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 2) -> dict[str, Any]:
+def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 5) -> dict[str, Any]:
     """The published encoder and untrained ones, as they are stored.
 
     Args:

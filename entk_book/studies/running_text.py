@@ -16,6 +16,7 @@ from entk_book.wild import minilm, running
 # Of contexts, directions of the outputs, and everything that is drawn.
 SEED = 10
 UNTRAINED_SEEDS = range(10, 15)
+UNTRAINED_LAYER = 4  # from 0: that of the others is not asked
 ASKED: tuple[Literal["next", "last"], ...] = ("next", "last")
 # As in `entk_book.studies.words`, and the embedding of the last word alone.
 WAYS = (*words.WAYS, "embedding of the word")
@@ -73,7 +74,7 @@ def weighted_auroc(
         From 0 to 1.
 
     Example:
-        >>> numbers, fact = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([False, True, False])
+        >>> numbers, fact = torch.arange(3.0), torch.tensor([False, True, False])
         >>> weighted_auroc(numbers, fact, torch.tensor([[1.0, 1.0, 1.0], [3.0, 1.0, 1.0]]))
         tensor([0.5000, 0.7500])
     """
@@ -121,6 +122,7 @@ def look(
     layers: Sequence[int] = range(minilm.N_LAYERS),
     *,
     seed: int = SEED,
+    chance: bool = True,
 ) -> dict[str, Any]:
     """All that some layers tell of the class of a word.
 
@@ -129,6 +131,7 @@ def look(
         of: Of which word, as in `entk_book.wild.running.passages`.
         layers: From 0 to 5.
         seed: Of contexts and directions.
+        chance: As in `entk_book.studies.told.table`.
 
     Returns:
         By the layer's name, a table as `entk_book.studies.told.table` gives it, and its
@@ -145,7 +148,7 @@ def look(
         ways = {"kernel": words.kernel_modes(kernel)}
         ways |= {way: columns[i] for way, columns in others.items()}
         ways["embedding of the word"] = word
-        told = table(ways, passed["returned"][layer][:, -1], facts)
+        told = table(ways, passed["returned"][layer][:, -1], facts, chance=chance)
         found[f"layer {layer + 1}"] = {**told, "bands": bands(ways, facts)}
     return found
 
@@ -158,13 +161,15 @@ def record() -> dict[str, Any]:
         layer; ``"text"`` says which text it was.
     """
     trained = minilm.sentence_encoder()
-    untrained = [minilm.untrained_encoder(seed) for seed in UNTRAINED_SEEDS]
     made: dict[str, Any] = {"text": running.digest()}
     for of in ASKED:
-        made[of] = {
-            "trained": [records.rounded(look(trained, of))],
-            "untrained": [records.rounded(look(one, of)) for one in untrained],
-        }
+        made[of] = {"trained": [records.rounded(look(trained, of))]}
+    made["next"]["untrained"] = [
+        records.rounded(
+            look(minilm.untrained_encoder(seed), "next", [UNTRAINED_LAYER], chance=False)
+        )
+        for seed in UNTRAINED_SEEDS
+    ]
     return made
 
 
@@ -174,7 +179,8 @@ class RunningText:
 
     Attributes:
         text: What `entk_book.wild.running.digest` gave where they were made.
-        told: By question, the scores; one trained network, five untrained ones.
+        told: By question, the scores; one trained network, and for the next word at one
+            layer five untrained ones.
         bands: By question and layer, as `bands` gives them, of the trained network.
     """
 

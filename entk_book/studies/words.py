@@ -53,10 +53,12 @@ def kernel_modes(kernel: Float[Tensor, "n n"]) -> Float[Tensor, "n modes"]:
         kernel: Symmetric.
 
     Returns:
-        25 columns, in float64.
+        25 columns, in float64; fewer where fewer stand above rounding, as in the last
+        layer of an untrained encoder.
     """
-    found = entk.kernel_spectrum(kernel.double(), k=sample_scores.N_MODES)
-    return found.eigenvectors
+    # In its own dtype: what lies below its rounding is no mode.
+    found = entk.kernel_spectrum(kernel)
+    return found.eigenvectors[:, : sample_scores.N_MODES].double()
 
 
 def rivals(

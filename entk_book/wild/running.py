@@ -46,9 +46,7 @@ CLASSES = {
         "specify create represent include override"
     ),
 }
-_CLASS_OF = {
-    word: i for i, words in enumerate(CLASSES.values()) for word in words.split()
-}
+_CLASS_OF = {word: i for i, words in enumerate(CLASSES.values()) for word in words.split()}
 _FEWEST_WORDS = 15  # of a paragraph
 _CODE = (">>>", "::=")
 
@@ -109,7 +107,9 @@ def labelled(line: str) -> Iterator[tuple[int, int, int]]:
         >>> [(line[a:b], kinds[c]) for a, b, c in labelled(line)][:3]
         [('If', 'conjunction'), ('is', 'auxiliary'), (',', 'punctuation')]
     """
-    for match in re.finditer(r"(?<![^ (])[A-Za-z]+(?=[ .,;:)])|(?<=[a-z]{2})[.,](?= |$)", line):
+    for match in re.finditer(
+        r"(?<![^ (])[A-Za-z]+(?=[ .,;:)])|(?<=[a-z]{2})[.,](?= |$)", line
+    ):
         before = line[: match.start()]
         if before.count('"') % 2 or before.count("*") % 2:
             continue

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from entk_book.stored import records
 from entk_book.studies import sample_scores, words
+from entk_book.studies.spans import span
 from entk_book.studies.told import N_HALVES, Told, table
 from entk_book.wild import minilm, running
 
@@ -187,6 +188,43 @@ class RunningText:
     text: str
     told: Mapping[str, Told]
     bands: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]
+
+    def rows(self, place: str, names: Mapping[str, str]) -> list[list[str]]:
+        """Mean scores over the classes at one layer, for a table.
+
+        Args:
+            place: A layer.
+            names: Of ``WAYS`` and ``"probe"``, by what the table calls them.
+
+        Returns:
+            A row a way, a column a question: the score, with its band where there is one;
+            and a last row of what shuffled labels give, lowest to highest.
+        """
+        found = []
+        for way, name in names.items():
+            row = [name]
+            for of, told in self.told.items():
+                (mean,) = told.mean(way, place, list(running.CLASSES))
+                band = self.bands[of][place].get(way)
+                row.append(f"{mean:.2f}" + (f" ({span(band, 2)})" if band else ""))
+            found.append(row)
+        return [
+            *found,
+            ["labels shuffled", *(span(self.by_choice(of, place), 2) for of in self.told)],
+        ]
+
+    def by_choice(self, of: str, place: str) -> list[float]:
+        """What the same choice makes of shuffled labels.
+
+        Args:
+            of: A question.
+            place: A layer.
+
+        Returns:
+            The mean over classes, one a shuffle.
+        """
+        each = self.told[of].tables["trained"][0][place]["chance"].values()
+        return [sum(shuffle) / len(shuffle) for shuffle in zip(*each, strict=True)]
 
 
 def stored_running() -> RunningText:

@@ -134,8 +134,20 @@ class TestRecord:
             assert len(one.tables["trained"]) == 1
             for way in running_text.WAYS:
                 assert len(one.of(way, "layer 5", "noun")) == 1
-        untrained = self.stored.told["next"].tables["untrained"]
+        place = f"layer {running_text.UNTRAINED_LAYER + 1}"
+        untrained = self.stored.told["next"].of("kernel", place, "noun", state="untrained")
         assert len(untrained) == len(running_text.UNTRAINED_SEEDS)
+
+    def test_rows_hold_the_score_its_band_and_what_shuffling_gives(self):
+        rows = self.stored.rows("layer 2", {"kernel": "modes", "probe": "a probe"})
+        assert [row[0] for row in rows] == ["modes", "a probe", "labels shuffled"]
+        (mean,) = self.stored.told["next"].mean("kernel", "layer 2", KINDS)
+        low, high = self.stored.bands["next"]["layer 2"]["kernel"]
+        assert rows[0][1] == f"{mean:.2f} ({low:.2f} to {high:.2f})"
+        assert "(" not in rows[1][1]
+        shuffles = self.stored.by_choice("last", "layer 2")
+        assert len(shuffles) == told.N_SHUFFLES
+        assert 0.45 < min(shuffles) < 0.5 < max(shuffles) < 0.55
 
     def test_bands_hold_what_they_are_of(self):
         for of, one in self.stored.told.items():

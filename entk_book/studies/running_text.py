@@ -193,12 +193,12 @@ class RunningText:
         """Mean scores over the classes at one layer, for a table.
 
         Args:
-            place: A layer.
+            place: A layer, of which untrained encoders were asked too.
             names: Of ``WAYS`` and ``"probe"``, by what the table calls them.
 
         Returns:
             A row a way, a column a question: the score, with its band where there is one;
-            and a last row of what shuffled labels give, lowest to highest.
+            and two rows of lowest to highest: of untrained kernels, and of shuffled labels.
         """
         found = []
         for way, name in names.items():
@@ -208,10 +208,12 @@ class RunningText:
                 band = self.bands[of][place].get(way)
                 row.append(f"{mean:.2f}" + (f" ({span(band, 2)})" if band else ""))
             found.append(row)
-        return [
-            *found,
-            ["labels shuffled", *(span(self.by_choice(of, place), 2) for of in self.told)],
-        ]
+        kernels = self.told["next"].mean(
+            "kernel", place, list(running.CLASSES), state="untrained"
+        )
+        found.append(["kernel, five untrained", span(kernels, 2), "not asked"])
+        chance = [span(self.by_choice(of, place), 2) for of in self.told]
+        return [*found, ["labels shuffled", *chance]]
 
     def by_choice(self, of: str, place: str) -> list[float]:
         """What the same choice makes of shuffled labels.

@@ -139,13 +139,16 @@ class TestRecord:
         assert len(untrained) == len(running_text.UNTRAINED_SEEDS)
 
     def test_rows_hold_the_score_its_band_and_what_shuffling_gives(self):
-        rows = self.stored.rows("layer 2", {"kernel": "modes", "probe": "a probe"})
-        assert [row[0] for row in rows] == ["modes", "a probe", "labels shuffled"]
-        (mean,) = self.stored.told["next"].mean("kernel", "layer 2", KINDS)
-        low, high = self.stored.bands["next"]["layer 2"]["kernel"]
+        place = "layer 5"
+        rows = self.stored.rows(place, {"kernel": "modes", "probe": "a probe"})
+        names = ["modes", "a probe", "kernel, five untrained", "labels shuffled"]
+        assert [row[0] for row in rows] == names
+        (mean,) = self.stored.told["next"].mean("kernel", place, KINDS)
+        low, high = self.stored.bands["next"][place]["kernel"]
         assert rows[0][1] == f"{mean:.2f} ({low:.2f} to {high:.2f})"
         assert "(" not in rows[1][1]
-        shuffles = self.stored.by_choice("last", "layer 2")
+        assert [len(row) for row in rows] == [3] * 4
+        shuffles = self.stored.by_choice("last", place)
         assert len(shuffles) == told.N_SHUFFLES
         assert 0.45 < min(shuffles) < 0.5 < max(shuffles) < 0.55
 

@@ -233,9 +233,18 @@ def test_components_from_the_smaller_side_are_those_of_the_larger():
     assert found.abs().allclose((left * values)[:, :5].abs())
 
 
-def test_what_an_untrained_kernel_lacks_is_no_mode():
-    factor = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
-    assert words.kernel_modes(factor @ factor.T).shape == (40, 3)
+def test_modes_of_a_kernel_lead_also_near_rounding():
+    basis = torch.linalg.qr(torch.randn(40, 40, generator=torch.manual_seed(0))).Q
+    values = torch.logspace(0, -12, 40)
+    kernel = (basis * values) @ basis.T
+    found = words.kernel_modes(kernel)
+    assert found.shape == (40, sample_scores.N_MODES)
+    cosines = (found * basis.double()[:, : found.shape[1]]).sum(0).abs()
+    assert cosines[:15].tolist() == pytest.approx([1.0] * 15, abs=1e-2)
+    shifted = words.kernel_modes(kernel + 1e-9 * torch.triu(torch.ones(40, 40)))
+    assert (
+        shifted.shape == found.shape
+    )  # not exactly symmetric, nor without small negatives
 
 
 def test_claims_go_with_the_numbers():

@@ -35,6 +35,7 @@ from entk_book.studies import (
     pitch_sounds,
     restricted,
     rival_records,
+    running_text,
     superposition_grid,
     superposition_seeds,
     transformer_records,
@@ -67,6 +68,7 @@ RECORDS: dict[str, Callable[[], dict[str, Any]]] = {
     "explorer_superposition": superposition_grid.record,
     "superposition": superposition_seeds.record,
     "transformer_kernels": transformer_records.record,
+    "running_text": running_text.record,
     "words": words.record,
     "long_transformers": lambda: restricted.record([*stored.SEEDS, *stored.FRESH_SEEDS]),
 }

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from entk_book.ledger import Claim
+from entk_book.studies.running_text import RunningText
 from entk_book.studies.spans import in_most, span
 from entk_book.studies.told import Told
+from entk_book.wild.running import CLASSES as CLASSES_OF_TEXT
 from entk_lib.toys.tasks.grammar import CLASSES
 
 SOURCE = "v4, section 5 (another network: Gemma 3, 270M)"
@@ -30,12 +32,32 @@ def _row(
     )
 
 
-def claims(grammar: Told, words: Told) -> list[Claim]:
-    """What kernels tell of a grammar that is known, and of English sentences.
+def _by_layer(text: str, way: str, running: RunningText, published: str = "") -> Claim:
+    """A row on the next word of running text: ahead where the band is above zero."""
+    told, bands = running.told["next"], running.bands["next"]
+
+    def means(of: str) -> str:
+        return span([told.mean(of, place, list(CLASSES_OF_TEXT))[0] for place in bands], 2)
+
+    ahead = sum(band[f"kernel less {way}"][0] > 0 for band in bands.values())
+    return Claim(
+        text,
+        published or "not published",
+        f"mean AUROC, six layers: kernel {means('kernel')}, components {means(way)}; "
+        f"difference above zero in {ahead} of {len(bands)}",
+        ahead == len(bands),
+        SOURCE if published else "new here",
+        "95 % band above zero in each layer",
+    )
+
+
+def claims(grammar: Told, words: Told, running: RunningText) -> list[Claim]:
+    """What kernels tell of a grammar that is known, and of English.
 
     Args:
         grammar: Of the small language model.
-        words: Of the sentence encoder.
+        words: Of the sentence encoder, of sentences that we made.
+        running: Of the same, of running text.
 
     Returns:
         Rows of the ledger.
@@ -113,5 +135,18 @@ def claims(grammar: Told, words: Told) -> list[Claim]:
             ("mean AUROC, six layers: components", "kernel"),
             noun("read"),
             noun("kernel"),
+        ),
+        _by_layer(
+            "in running text the encoder's modes tell the next word's class better than "
+            "components of the layer's output at the word",
+            "returned",
+            running,
+            ".827 against .745",
+        ),
+        _by_layer(
+            "in running text they tell it better than components of what the tensors read, "
+            "at all words",
+            "read",
+            running,
         ),
     ]

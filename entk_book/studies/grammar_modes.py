@@ -1,5 +1,6 @@
 """Chapter 11: what the kernels of a small language model tell of the grammar."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -132,9 +133,13 @@ def facts_of(name: str, drawn: grammar.Contexts) -> dict[str, Tensor]:
 
 
 def modes(
-    model: nn.Module, tokens: Int[Tensor, "n length"], layer: str
+    model: LanguageTransformer, tokens: Int[Tensor, "n length"], layer: str
 ) -> Float[Tensor, "n modes"]:
     """One number a context from each leading mode of one tensor's flattened kernel.
+
+    The logits are a matrix U times the stream, so that their kernel has the spectrum of
+    the stream's weighted with U^T U: 64 outputs instead of 151, and the same numbers, as
+    in `entk_book.wild.logit_spectrum`.
 
     Args:
         model: A language model.
@@ -144,11 +149,15 @@ def modes(
     Returns:
         25 columns.
     """
+    unembedding = model.unembedding.weight.detach()
+    stream = copy.deepcopy(model)
+    stream.unembedding = nn.Identity()
     spectrum = entk.ntk_spectrum(
-        model,
+        stream,
         tokens,
         k=sample_scores.N_MODES,
         outputs="flatten",
+        output_weights=unembedding.T @ unembedding,
         parameters=[f"{LAYERS[layer]}.weight"],
         tolerance=TOLERANCE,
     )
@@ -198,13 +207,17 @@ def what_passes(
 
 
 def look(
-    model: LanguageTransformer, every: Mapping[str, grammar.Contexts]
+    model: LanguageTransformer,
+    every: Mapping[str, grammar.Contexts],
+    *,
+    chance: bool = True,
 ) -> dict[str, Any]:
     """All that the layers of one network tell of some sets of contexts.
 
     Args:
         model: A language model.
         every: Sets by the names that `facts_of` knows.
+        chance: As in `entk_book.studies.told.table`.
 
     Returns:
         By layer, a table as `entk_book.studies.told.table` gives it.
@@ -224,7 +237,8 @@ def look(
                 },
                 "side by side": sample_scores.side_by_side_components(parts),
             }
-            for way, entries in table(ways, views["returned"], facts).items():
+            found_here = table(ways, views["returned"], facts, chance=chance)
+            for way, entries in found_here.items():
                 found[layer].setdefault(way, {}).update(entries)
     return found
 
@@ -269,8 +283,12 @@ def _of_each(
     seeds: Sequence[int], draw: Callable[[int], Mapping[str, grammar.Contexts]]
 ) -> dict[str, Any]:
     states = {"trained": language_transformer, "untrained": untrained}
+    # Of the untrained ones nobody asks what chance gives.
     return {
-        state: [records.rounded(look(network(seed), draw(seed))) for seed in seeds]
+        state: [
+            records.rounded(look(network(seed), draw(seed), chance=state == "trained"))
+            for seed in seeds
+        ]
         for state, network in states.items()
     }
 

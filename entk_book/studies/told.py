@@ -98,6 +98,8 @@ def table(
     probe_on: Float[Tensor, "n features"],
     facts: Facts,
     groups: Int[Tensor, " n"] | None = None,
+    *,
+    chance: bool = True,
 ) -> dict[str, Any]:
     """All that one place of a network tells of some facts.
 
@@ -106,15 +108,17 @@ def table(
         probe_on: What the probe reads.
         facts: By name, one truth value a sample.
         groups: As in `entk_book.studies.sample_scores.halves`.
+        chance: Whether to shuffle, which takes longest.
 
     Returns:
-        By way as in `scored`, and ``"probe"`` and ``"chance"``.
+        By way as in `scored`, ``"probe"`` and, if it was asked for, ``"chance"``.
     """
     found: dict[str, Any] = {
         way: scored(numbers, facts, groups) for way, numbers in ways.items()
     }
     found["probe"] = probed(probe_on, facts, groups)
-    found["chance"] = by_choice(ways["kernel"], facts, groups)
+    if chance:
+        found["chance"] = by_choice(ways["kernel"], facts, groups)
     return found
 
 

@@ -13,11 +13,13 @@ from entk_book.studies import sample_scores
 from entk_book.studies.told import Told, scored, table
 from entk_book.wild import minilm
 from entk_book.wild.english import Contexts, contexts
+from entk_book.wild.running import Passages
 
 # Sentences and directions of 0 were looked at while the questions were chosen.
 SEEDS = range(10, 15)
 N_TEXTS, N_WORDS = 512, 8
 N_DIRECTIONS = 8
+UNTRAINED_LAYER = 2  # from 0: where the trained one's kernel tells most
 # Ways to come by 25 numbers a sentence: the kernel's modes, and principal components of
 # what the tensor's layer returns at the word (the published rival), of what the tensor
 # reads at all words, of the embeddings of all words, and of these three together.
@@ -25,7 +27,7 @@ WAYS = ("kernel", "returned", "read", "embeddings", "side by side")
 
 
 def layer_kernels(
-    encoder: nn.Module, drawn: Contexts, layers: Sequence[int], seed: int
+    encoder: nn.Module, drawn: Contexts | Passages, layers: Sequence[int], seed: int
 ) -> list[Float[Tensor, "n n"]]:
     """Class-averaged kernels of one tensor of each of some layers.
 
@@ -48,14 +50,19 @@ def layer_kernels(
 def kernel_modes(kernel: Float[Tensor, "n n"]) -> Float[Tensor, "n modes"]:
     """The leading modes of a kernel, one number a sample each.
 
+    Also those near float32's rounding, which `entk_lib.kernel_spectrum` would leave out: an
+    untrained encoder has few others, and they still tell something.
+
     Args:
         kernel: Symmetric.
 
     Returns:
         25 columns, in float64.
     """
-    found = entk.kernel_spectrum(kernel.double(), k=sample_scores.N_MODES)
-    return found.eigenvectors
+    exact = kernel.double()
+    return torch.linalg.eigh((exact + exact.T) / 2).eigenvectors.flip(1)[
+        :, : sample_scores.N_MODES
+    ]
 
 
 def rivals(
@@ -156,7 +163,11 @@ def n_different(columns: Float[Tensor, "n modes"]) -> float:
 
 
 def look(
-    encoder: nn.Module, seed: int, layers: Sequence[int] = range(minilm.N_LAYERS)
+    encoder: nn.Module,
+    seed: int,
+    layers: Sequence[int] = range(minilm.N_LAYERS),
+    *,
+    chance: bool = True,
 ) -> dict[str, Any]:
     """All that some layers tell, of one draw of sentences.
 
@@ -164,6 +175,7 @@ def look(
         encoder: A sentence encoder.
         seed: Of sentences and directions.
         layers: From 0 to 5.
+        chance: As in `entk_book.studies.told.table`.
 
     Returns:
         By the layer's name, a table as `entk_book.studies.told.table` gives it.
@@ -179,27 +191,28 @@ def look(
             passed["returned"][layer][:, -1],
             drawn.facts,
             drawn.words,
+            chance=chance,
         )
         for i, (layer, kernel) in enumerate(zip(layers, kernels, strict=True))
     }
 
 
-def record(seeds: Sequence[int] = SEEDS, n_untrained: int = 2) -> dict[str, Any]:
-    """The published encoder and untrained ones, as they are stored.
+def record(seeds: Sequence[int] = SEEDS) -> dict[str, Any]:
+    """The published encoder, and untrained ones at one layer, as they are stored.
 
     Args:
         seeds: Of sentences, directions and untrained weights.
-        n_untrained: For how many of them an untrained one is looked at.
 
     Returns:
         What `entk_book.stored.records.write` takes: by state and seed, tables by layer.
     """
     trained = minilm.sentence_encoder()
+    untrained = {seed: minilm.untrained_encoder(seed) for seed in seeds}
     return {
         "trained": [records.rounded(look(trained, seed)) for seed in seeds],
         "untrained": [
-            records.rounded(look(minilm.untrained_encoder(seed), seed))
-            for seed in list(seeds)[:n_untrained]
+            records.rounded(look(one, seed, [UNTRAINED_LAYER], chance=False))
+            for seed, one in untrained.items()
         ],
     }
 

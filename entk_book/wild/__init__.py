@@ -5,6 +5,7 @@
 - `tones`: sounds whose pitch is known, because we make them.
 - `minilm`: the sentence encoder.
 - `english`: sentences of which four facts are known, because we put them there.
+- `running`: Python's own help as running text, with words of which the class is known.
 - `causal`: language models of Hugging Face's, as in the published experiment.
 
 Needs the packages of ``requirements-wild.txt``, for their weights alone: none of their code

@@ -72,6 +72,23 @@ def untrained_encoder(seed: int) -> nn.Module:
         return BertModel(config).eval()
 
 
+def tokenizer() -> Any:
+    """What cuts texts into pieces: whole words where its vocabulary has them.
+
+    Returns:
+        A ``tokenizers.Tokenizer`` that neither pads nor cuts off.
+
+    Raises:
+        FileNotFoundError: If the weights are not installed.
+    """
+    from tokenizers import Tokenizer
+
+    made = Tokenizer.from_file(str(_folder() / "tokenizer.json"))
+    made.no_padding()
+    made.no_truncation()
+    return made
+
+
 def encoded(texts: Sequence[str]) -> dict[str, Int[Tensor, "texts pieces"]]:
     """Texts as the network reads them: numbers of pieces, from [CLS] to [SEP].
 
@@ -86,13 +103,7 @@ def encoded(texts: Sequence[str]) -> dict[str, Int[Tensor, "texts pieces"]]:
         ValueError: If there is no text, or their lengths differ.
         FileNotFoundError: If the weights are not installed.
     """
-    from transformers import PreTrainedTokenizerFast
-
-    file = str(_folder() / "tokenizer.json")
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=file)
-    tokenizer.backend_tokenizer.no_padding()
-    tokenizer.backend_tokenizer.no_truncation()
-    pieces = tokenizer(list(texts))["input_ids"] if texts else []
+    pieces = [one.ids for one in tokenizer().encode_batch(list(texts))]
     lengths = sorted({len(row) for row in pieces})
     if len(lengths) != 1:
         raise ValueError(

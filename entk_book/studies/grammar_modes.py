@@ -139,7 +139,7 @@ def modes(
 
     The logits are a matrix U times the stream, so that their kernel has the spectrum of
     the stream's weighted with U^T U: 64 outputs instead of 151, and the same numbers, as
-    in `entk_book.wild.logit_spectrum`.
+    in `entk_book.wild.causal.logit_spectrum`.
 
     Args:
         model: A language model.

@@ -1,6 +1,5 @@
 """Chapter 11: what the kernels of a small language model tell of the grammar."""
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from entk_book.stored import records
 from entk_book.stored.language_transformers import LANGUAGE_SEEDS, language_transformer
 from entk_book.studies import sample_scores
 from entk_book.studies.told import Told, table
+from entk_lib import spectra
 from entk_lib.toys.models import LanguageTransformer
 from entk_lib.toys.tasks import grammar
 
@@ -133,13 +133,12 @@ def facts_of(name: str, drawn: grammar.Contexts) -> dict[str, Tensor]:
 
 
 def modes(
-    model: LanguageTransformer, tokens: Int[Tensor, "n length"], layer: str
+    model: nn.Module, tokens: Int[Tensor, "n length"], layer: str
 ) -> Float[Tensor, "n modes"]:
     """One number a context from each leading mode of one tensor's flattened kernel.
 
-    The logits are a matrix U times the stream, so that their kernel has the spectrum of
-    the stream's weighted with U^T U: 64 outputs instead of 151, and the same numbers, as
-    in `entk_book.wild.causal.logit_spectrum`.
+    As `entk_lib.ntk_spectrum` finds them to a tolerance, without the kernel's trace, which
+    takes longer than the modes.
 
     Args:
         model: A language model.
@@ -149,19 +148,14 @@ def modes(
     Returns:
         25 columns.
     """
-    unembedding = model.unembedding.weight.detach()
-    stream = copy.deepcopy(model)
-    stream.register_module("unembedding", nn.Identity())
-    spectrum = entk.ntk_spectrum(
-        stream,
-        tokens,
-        k=sample_scores.N_MODES,
-        outputs="flatten",
-        output_weights=unembedding.T @ unembedding,
-        parameters=[f"{LAYERS[layer]}.weight"],
-        tolerance=TOLERANCE,
+    operator = entk.NTKOperator(
+        model, tokens, outputs="flatten", parameters=[f"{LAYERS[layer]}.weight"]
     )
-    return sample_scores.by_sample(spectrum.eigenvectors, len(tokens))
+    rows, dtype = operator.shape[0], operator.dtype
+    found = spectra.few_largest_to_tolerance(
+        operator.product, rows, sample_scores.N_MODES, dtype, TOLERANCE
+    )
+    return sample_scores.by_sample(found.vectors, len(tokens))
 
 
 @torch.no_grad()

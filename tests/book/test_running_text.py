@@ -25,7 +25,7 @@ class TestLabels:
         ("line", "expected"),
         [
             ("It is called.", ["pronoun", "auxiliary", "verb", "punctuation"]),
-            ('The "if" clause of', ["determiner", "preposition"]),  # cut by the mark
+            ('The "if" clause of a', ["determiner", "preposition"]),
             ('An "x if y" form', ["determiner"]),
             ("*object* and", []),  # nothing follows "and"
             ("They (the object) e.g. it ", ["pronoun", "determiner", "noun", "pronoun"]),

@@ -211,7 +211,7 @@ def test_the_kernel_s_part_is_made_again():
     assert found["auroc"] == pytest.approx(then, abs=0.02)
 
 
-def test_modes_are_those_of_the_logits_own_kernel():
+def test_modes_are_those_of_the_kernel():
     drawn = grammar_modes.before_verbs(3, n_each=10)
     model = grammar_modes.language_transformer(grammar_modes.SEEDS[0])
     for layer in ("attention 1", "MLP 2"):

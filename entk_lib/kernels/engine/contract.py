@@ -63,6 +63,7 @@ class Blocks:
         self.each = problem.maps.rows_per_sample
         self.parts = -(-whole.n_mapped // problem.n_mapped)
         self._recordings: dict[tuple[int, int], Recording] = {}
+        self._rooms: dict[tuple[bool, int, str], Tensor] = {}
         self._divide(budget, given=given)
 
     def _divide(self, budget: int, *, given: bool) -> None:
@@ -174,7 +175,7 @@ class Blocks:
         n = min(self.block, _inputs.n_samples(x) - start)
         parameters, layers = self.problem.parameters, self.problem.layers
         jacobians = {
-            name: parameters[name].new_empty(n, len(maps), parameters[name].numel())
+            name: self._room(x, start, name, (n, len(maps), parameters[name].numel()))
             for name in self.plan.jacobians
         }
         parts = []
@@ -185,6 +186,19 @@ class Blocks:
             parts.append(harvest(self.problem, self.plan, few, maps, run, into)[0])
             self._bar.update(self._sample_work * (rows.stop - rows.start))
         return [*join(parts), *(Gradient(layers[k], j) for k, j in jacobians.items())]
+
+    def _room(self, x: Inputs, start: int, name: str, shape: tuple[int, ...]) -> Tensor:
+        """Memory for a Jacobian, that of the part before where all parts are alike.
+
+        What was not touched before costs the system as much time as some products.
+        """
+        key = x is self.x1, start, name
+        room = self._rooms.pop(key, None)
+        if room is None or room.shape != shape:
+            room = self.problem.parameters[name].new_empty(shape)
+        if self.keeps_all and self.parts > 1:
+            self._rooms[key] = room
+        return room
 
     def _recording(self, x: Inputs, few: Inputs, start: int) -> Recording | None:
         """The recording of a batch, kept for the parts of the outputs that follow."""

@@ -43,7 +43,7 @@ def in_data_points(spectrum: Leading, x: Float[Tensor, "n features"], k: int = 5
 def data_point_shares(
     grid: Grid, spectra: Mapping[int, Sequence[Leading]]
 ) -> Float[Tensor, "seeds sizes"]:
-    """Share of the five leading modes that is single data points, for each network.
+    """Share of the five leading modes in the span of single samples, for each network.
 
     Args:
         grid: The networks with their data.
@@ -273,7 +273,7 @@ def claims(
             "0 in the 95 % interval",
         ),
         Claim(
-            "leading modes of few samples are single data points",
+            "leading modes of few samples lie in the span of data points",
             "not claimed",
             f"above 3 x untrained in {memory} of {N_SEEDS} seeds at 5 samples, "
             f"below 0.05 in {lost} at 120",

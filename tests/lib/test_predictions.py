@@ -180,7 +180,7 @@ class TestAnnouncements:
             raise AssertionError("it had started")
 
         monkeypatch.setattr(assemble.Blocks, "add_to", never)
-        monkeypatch.setattr(assemble, "find_head", lambda *_: None)
+        monkeypatch.setattr(assemble, "find_head", lambda *_, **__: None)
         with (
             pytest.warns(UserWarning, match="the kernel is predicted to take") as told,
             pytest.raises(AssertionError, match="it had started"),

@@ -12,8 +12,8 @@ from entk_lib.kernels.engine.prove import Structure, Use
 _ENTRY_COST = 15
 # Fewer outputs than this, and to look for a common factor costs more than it saves.
 _FEWEST_OUTPUTS = 4
-# Of so many samples every output is run on its own to tell a common factor.
-_COVER = 64
+# Of about so many samples every output is run on its own to tell a common factor.
+_COVER = 16
 
 
 @dataclass(frozen=True)

@@ -290,11 +290,15 @@ def test_the_mouse_trains_a_pentagon(visit):
     opened = visit(PAGE).settle()
     box = laboratory(opened)
     box.get_by_role("button", name="Train").click()
-    seen = (
-        "document.querySelector('.seen').textContent.includes('a pentagon. Cliff after 7')"
-    )
-    opened.page.wait_for_function(seen, timeout=60_000)
-    box.get_by_role("button", name="Pause").click()
+    # At once: a few steps on the cliff may be another.
+    paused = """() => {
+        const seen = document.querySelector('.seen').textContent;
+        if (!seen.includes('a pentagon. Cliff after 7')) return false;
+        [...document.querySelectorAll('.laboratory button, button')]
+            .find((button) => button.textContent.trim() === 'Pause').click();
+        return true;
+    }"""
+    opened.page.wait_for_function(paused, timeout=60_000)
     assert box.locator(".directions .found").count() == 5
     assert box.locator(".cliff").get_attribute("data-cliff") == "7"
     assert "features kept: a pentagon" in box.get_by_role("status").inner_text()

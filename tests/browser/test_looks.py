@@ -106,8 +106,8 @@ def test_no_figure_is_taller_than_its_labels_ask_for(visit):
 
 def test_a_wide_screen_has_the_caption_beside_its_figure(visit):
     page = visit("chapters/06_transformer.html", width=1600).settle().page
-    image = page.locator("#fig-mirrors img").bounding_box()
-    caption = page.locator("#fig-mirrors figcaption").bounding_box()
+    image = page.locator("#fig-frequencies img").bounding_box()
+    caption = page.locator("#fig-frequencies figcaption").bounding_box()
     assert caption["x"] >= image["x"] + image["width"]
     assert image["y"] < caption["y"] + caption["height"] <= image["y"] + image["height"] + 1
     assert page.evaluate("document.scrollingElement.scrollWidth") <= 1600

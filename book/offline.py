@@ -14,6 +14,8 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.errors import ExtensionError
 
+from wide import in_boxes
+
 ICONS = Path(__file__).parent / "_static" / "icons.css"
 
 # The theme's style sheet has the icon font in three pieces, each up to its end here.
@@ -172,7 +174,7 @@ def _lighten(app: Sphinx, error: Exception | None) -> None:
     for path in out.rglob("*.html"):
         page = path.read_text(encoding="utf-8")
         new = lighter(page, searches=path == out / "search.html")
-        new = sized(new, path.parent)
+        new = in_boxes(sized(new, path.parent))
         missing |= missing_icons(new, styles)
         if new != page:
             path.write_text(new, encoding="utf-8")

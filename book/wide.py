@@ -6,9 +6,6 @@ a figure can be scrolled by finger, wheel and, with `book/_static/scroll.js`, by
 """
 
 import re
-from pathlib import Path
-
-from sphinx.application import Sphinx
 
 # Drawn wider than this, the labels of a figure are too small on a phone. In pixels.
 WIDE = 800
@@ -36,26 +33,3 @@ def in_boxes(page: str) -> str:
         return f'{before}<div class="entk-wide">{image}</div>'
 
     return _FIGURE.sub(boxed, page)
-
-
-def _write(app: Sphinx, error: Exception | None) -> None:
-    if error is not None or app.builder.name != "html":
-        return
-    for path in Path(app.outdir).rglob("*.html"):
-        page = path.read_text(encoding="utf-8")
-        new = in_boxes(page)
-        if new != page:
-            path.write_text(new, encoding="utf-8")
-
-
-def setup(app: Sphinx) -> dict[str, bool]:
-    """Put the boxes in once the pages know how large their pictures are.
-
-    Args:
-        app: Sphinx's application.
-
-    Returns:
-        What Sphinx wants to know of an extension.
-    """
-    app.connect("build-finished", _write, priority=900)  # after book/offline.py
-    return {"parallel_read_safe": True}

@@ -101,20 +101,6 @@ def exact(model, x1, x2, names=None, weights=None):
     return torch.einsum("nmcd,cd->nm", full, weights) / full.shape[2]
 
 
-@pytest.fixture
-def mapped(monkeypatch):
-    """How many outputs were propagated, batch by batch."""
-    counts, original = [], contract.harvest
-
-    def spied(problem, plan, x, maps, *kept):
-        counts.append(len(maps))
-        return original(problem, plan, x, maps, *kept)
-
-    monkeypatch.setattr(contract, "harvest", spied)
-    monkeypatch.setattr(assemble, "harvest", spied)
-    return counts
-
-
 REDUCED = {
     "tied": lambda: LanguageModel(tied=True),
     "tied and scaled": lambda: LanguageModel(tied=True, scale=2.0),

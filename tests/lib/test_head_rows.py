@@ -8,24 +8,11 @@ from oracles import loop_kernel
 from torch import nn
 
 from entk_lib import empirical_ntk, explain_ntk
-from entk_lib.kernels.engine import assemble, contract
+from entk_lib.kernels.engine import assemble
 
 pytestmark = [pytest.mark.no_shape_checks, pytest.mark.sweep]
 
 N_OUTPUTS, WIDTH = 9, 4
-
-
-@pytest.fixture
-def mapped(monkeypatch):
-    """How many outputs were propagated, batch by batch."""
-    counts, original = [], contract.harvest
-
-    def spied(problem, plan, x, maps, *kept):
-        counts.append(len(maps))
-        return original(problem, plan, x, maps, *kept)
-
-    monkeypatch.setattr(contract, "harvest", spied)
-    return counts
 
 
 def perceptron(width=WIDTH, *, bias=True):
